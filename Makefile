@@ -1,0 +1,62 @@
+# Needs Python 3.11 or newer and make; everything else comes from PyPI into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help venv test lint format types demo bench test-redis-py dist clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(INSTALLED)  ## Create .venv with everything that the other targets need
+
+# Installed again only when the dependencies or entry points may have changed.
+$(INSTALLED): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "$(PYTHON) not found: name a Python 3.11 or newer, as in 'make PYTHON=python3.11 venv'" >&2; \
+		exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$$($(PYTHON) --version) is too old: name a Python 3.11 or newer," \
+			"as in 'make PYTHON=python3.11 venv'" >&2; \
+		exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+		rm -rf $(VENV); \
+		echo "$(PYTHON) cannot make virtual environments: install its venv package" \
+			"(on Debian and Ubuntu python3-venv)" >&2; \
+		exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+test: venv  ## Run the whole test suite on real servers
+	$(BIN)/python -m pytest $(args)
+
+lint: venv  ## Check style and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: venv  ## Put the code into the format that lint checks
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+types: venv  ## Check types, strictly
+	$(BIN)/mypy
+
+demo: venv  ## Run the demo: a server, a wrapped client, and what the plugins did
+	$(BIN)/redis-middleware demo
+
+bench: venv  ## Run the benchmarks; one group with only=engine
+	$(BIN)/python -m benchmarks $(only)
+
+test-redis-py: venv  ## Run redis-py's own tests, bare and wrapped, and compare
+	$(BIN)/python tests/redis_py/run.py $(args)
+
+dist: venv  ## Build the wheel and the source distribution into dist/
+	rm -rf dist
+	$(BIN)/python -m build
+
+clean:  ## Remove .venv and everything built or cached
+	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

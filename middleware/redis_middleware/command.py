@@ -1,0 +1,260 @@
+"""What travels through the pipeline: commands, batches of commands, and messages.
+
+All of them are to be treated as immutable: ``replace`` makes another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from redis_middleware.commands.keys import KeyUse, find_keys
+from redis_middleware.commands.slots import key_slot
+from redis_middleware.commands.specs import CommandSpec, is_container, spec_of
+
+if TYPE_CHECKING:
+    from redis_middleware.redispy.view import ClientView
+
+__all__ = ["Batch", "Command", "Message", "Place", "spec_for"]
+
+
+class Place(Enum):
+    """Where a command runs."""
+
+    SINGLE = "single"
+    """By itself: sent at once, its reply awaited."""
+    PIPELINE = "pipeline"
+    """Queued in a pipeline that is not a transaction."""
+    TRANSACTION = "transaction"
+    """Queued between MULTI and EXEC: it can be sent once only."""
+    WATCH = "watch"
+    """Sent at once on the connection that a pipeline holds while it watches keys."""
+
+
+def spec_for(args: Sequence[Any]) -> CommandSpec:
+    """The specification of the command that these arguments, as redis-py takes them, invoke.
+
+    The first argument is the command's name (str or bytes, any case). A command with subcommands
+    may come as one argument, ``"CONFIG GET"``, or as two.
+    """
+    name = _text(args[0]).upper()
+    if " " not in name and len(args) > 1 and is_container(name):
+        spec = spec_of(f"{name} {_text(args[1]).upper()}")
+        if spec.known:
+            return spec
+    return spec_of(name)
+
+
+def _text(word: Any) -> str:
+    if isinstance(word, str):
+        return word
+    if isinstance(word, bytes | bytearray | memoryview):
+        return bytes(word).decode("utf-8", "backslashreplace")
+    return str(word)
+
+
+class Command:
+    """One command on its way to the server.
+
+    Attributes:
+        args: the arguments exactly as redis-py gave them, the command's name first, in one element
+            (``"CONFIG GET"``) or two.
+        options: redis-py's own options for the command, such as ``keys`` or ``NEVER_DECODE``.
+        spec: the command's specification.
+        client: facts of the client that runs it.
+        place: where it runs: by itself, in a pipeline, in a transaction or under WATCH.
+        position: its index in the application's pipeline, from 0; ``None`` outside of one.
+        target: where it should go: ``None`` for where the client sends it of its own accord, a
+            node of a cluster client, or another client of the same kind (sync or async).
+        wire: ``args`` with the words of the name split, as they go over the wire.
+        key_uses: position (in ``wire``) and kind of access of each key, in order.
+        keys: the keys as bytes on the wire, in order.
+        slot: the hash slot (0 to 16,383) of all its keys; ``None`` where it has no keys or they
+            are of several slots.
+        notes: a dictionary in which plugins leave notes for each other; it stays with the command
+            through ``replace``.
+    """
+
+    __slots__ = (
+        "args",
+        "client",
+        "key_uses",
+        "keys",
+        "notes",
+        "options",
+        "place",
+        "position",
+        "slot",
+        "spec",
+        "target",
+        "wire",
+    )
+
+    args: tuple[Any, ...]
+    options: dict[str, Any]
+    spec: CommandSpec
+    client: ClientView
+    place: Place
+    position: int | None
+    target: Any
+    wire: tuple[Any, ...]
+    key_uses: tuple[KeyUse, ...]
+    keys: tuple[bytes, ...]
+    slot: int | None
+    notes: dict[str, Any]
+
+    def __init__(
+        self,
+        args: tuple[Any, ...],
+        options: dict[str, Any],
+        spec: CommandSpec,
+        client: ClientView,
+        place: Place = Place.SINGLE,
+        position: int | None = None,
+    ) -> None:
+        self.args = args
+        self.options = options
+        self.spec = spec
+        self.client = client
+        self.place = place
+        self.position = position
+        self.target = None
+
+    def __getattr__(self, name: str) -> Any:
+        # A slot that was never set ends here: what few plugins ask for is computed on first use.
+        value: Any
+        if name == "keys":
+            wire = self.wire
+            encode = self.client.encode
+            value = tuple([encode(wire[use.position]) for use in self.key_uses])
+        elif name == "key_uses":
+            value = find_keys(self.spec, self.wire)
+        elif name == "wire":
+            value = self._split_name()
+        elif name == "slot":
+            slots = {key_slot(key) for key in self.keys}
+            value = slots.pop() if len(slots) == 1 else None
+        elif name == "notes":
+            value = {}
+        else:
+            raise AttributeError(f"'Command' object has no attribute {name!r}")
+        setattr(self, name, value)
+        return value
+
+    def _split_name(self) -> tuple[Any, ...]:
+        words = _text(self.args[0]).split()
+        return self.args if len(words) == 1 else (*words, *self.args[1:])
+
+    @property
+    def name(self) -> str:
+        """The command's name in upper case, two words where it is a subcommand."""
+        return self.spec.name
+
+    def replace(
+        self,
+        args: tuple[Any, ...] | None = None,
+        options: Mapping[str, Any] | None = None,
+        target: Any = None,
+    ) -> Command:
+        """Another command in this one's place, with the same notes.
+
+        Args:
+            args: the new arguments, the command's name first; its options are then empty unless
+                they are given too.
+            options: redis-py's options.
+            target: where it should go; without it, where this command goes.
+        """
+        if args is None:
+            other = Command(
+                self.args,
+                dict(self.options if options is None else options),
+                self.spec,
+                self.client,
+                self.place,
+                self.position,
+            )
+        else:
+            other = Command(
+                args, dict(options or {}), spec_for(args), self.client, self.place, self.position
+            )
+        other.target = self.target if target is None else target
+        other.notes = self.notes
+        return other
+
+    def __repr__(self) -> str:
+        # Values stay out of logs and error messages: name and number of arguments only.
+        return f"<Command {self.spec.name} with {len(self.args) - 1} arguments>"
+
+
+class Batch:
+    """A whole pipeline or transaction of the application's, about to be executed.
+
+    Attributes:
+        commands: its commands, in order.
+        place: ``Place.PIPELINE`` or ``Place.TRANSACTION``.
+        client: facts of the client that runs it.
+        notes: a dictionary in which plugins leave notes for each other.
+    """
+
+    __slots__ = ("client", "commands", "notes", "place")
+
+    def __init__(
+        self,
+        commands: tuple[Command, ...],
+        place: Place,
+        client: ClientView,
+        notes: dict[str, Any] | None = None,
+    ) -> None:
+        self.commands = commands
+        self.place = place
+        self.client = client
+        self.notes: dict[str, Any] = {} if notes is None else notes
+
+    def __len__(self) -> int:
+        return len(self.commands)
+
+    def replace(self, commands: Sequence[Command]) -> Batch:
+        """The same batch with other commands."""
+        return Batch(tuple(commands), self.place, self.client, self.notes)
+
+    def __repr__(self) -> str:
+        return f"<Batch of {len(self.commands)} commands, {self.place.value}>"
+
+
+class Message:
+    """A message that a subscription received.
+
+    Attributes:
+        type: ``"message"``, ``"pmessage"`` or ``"smessage"``.
+        pattern: the pattern that matched, of a ``pmessage``; else ``None``.
+        channel: the channel, decoded or not as the client's settings say.
+        data: the payload, decoded or not as the client's settings say.
+        client: facts of the client that subscribed.
+        notes: a dictionary in which plugins leave notes for each other.
+    """
+
+    __slots__ = ("channel", "client", "data", "notes", "pattern", "type")
+
+    def __init__(
+        self,
+        type: str,
+        pattern: bytes | str | None,
+        channel: bytes | str,
+        data: Any,
+        client: ClientView,
+        notes: dict[str, Any] | None = None,
+    ) -> None:
+        self.type = type
+        self.pattern = pattern
+        self.channel = channel
+        self.data = data
+        self.client = client
+        self.notes: dict[str, Any] = {} if notes is None else notes
+
+    def replace(self, data: Any) -> Message:
+        """The same message with another payload."""
+        return Message(self.type, self.pattern, self.channel, data, self.client, self.notes)
+
+    def __repr__(self) -> str:
+        return f"<Message {self.type} on {self.channel!r}>"

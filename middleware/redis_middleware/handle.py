@@ -1,0 +1,297 @@
+"""The handle of a wrapped client: its plugins, its settings, its background work."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import threading
+import weakref
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from redis_middleware.background import Background
+from redis_middleware.chains import is_bug
+from redis_middleware.discovery import LoadedPlugin, load_plugin, load_plugins
+from redis_middleware.errors import PluginError, PluginNotFoundError
+from redis_middleware.flow import Flow
+from redis_middleware.once import OnceRegistry
+from redis_middleware.pipeline import Pipeline
+from redis_middleware.redispy.connections import observe_connections
+from redis_middleware.redispy.view import AnyClient, ClientView
+from redis_middleware.settings import Settings, Watch
+
+if TYPE_CHECKING:
+    from redis_middleware.redispy.clients import Binding
+
+__all__ = ["Middleware"]
+
+logger = logging.getLogger("redis_middleware")
+
+_all: weakref.WeakSet[Middleware] = weakref.WeakSet()
+
+
+class Middleware:
+    """What ``middleware_of(client)`` gives: the way from a wrapped client to its plugins.
+
+    Attributes:
+        client: facts of the client.
+        pipeline: the plugins and their compiled hooks; swapped whole.
+        settings: the settings in force.
+        bugs: for each plugin how often its bugs were kept from the application, by type of
+            exception (plugins with ``observes = True`` only).
+        once: where concurrent callers of this client meet.
+        background: the background work.
+        next_check: the reading of ``time.monotonic`` from which the settings file is looked at.
+    """
+
+    def __init__(
+        self,
+        client: AnyClient,
+        settings: Settings,
+        sources: Sequence[object] | None = None,
+        reload: Callable[[], Settings] | None = None,
+    ) -> None:
+        self.client = ClientView(client)
+        self.settings = settings
+        self.bugs: dict[str, Counter[str]] = {}
+        self.pipeline = Pipeline()
+        self.once = OnceRegistry()
+        self.background = Background(self)
+        self.shared = False
+        self._plugins: Mapping[str, Any] = MappingProxyType({})
+        self._attaching: str | None = None
+        self._bindings: weakref.WeakSet[Binding] = weakref.WeakSet()
+        self._lock = threading.RLock()
+        self._sources = sources
+        self._added: set[str] = set()
+        self._reload = reload
+        self._watch = Watch(settings.origin, monotonic) if reload is not None else None
+        self.next_check = math.inf if self._watch is None else self._watch.next_check
+        self.is_shut_down = False
+        self._use(load_plugins(settings, sources))
+        _all.add(self)
+
+    @property
+    def plugins(self) -> Mapping[str, Any]:
+        """The plugins by name, outermost first."""
+        return self._plugins
+
+    def add(
+        self, plugin: str | type | object, *, before: str | None = None, after: str | None = None
+    ) -> None:
+        """Add a plugin to the running pipeline, innermost unless told otherwise.
+
+        Args:
+            plugin: a name of an installed plugin, a plugin class, or a plugin object.
+            before: the name of the plugin that it goes outside of.
+            after: the name of the plugin that it goes right inside of.
+
+        Raises:
+            SettingsError: it cannot be loaded, or one of that name is there already.
+            PluginNotFoundError: there is no plugin named ``before`` or ``after``.
+        """
+        with self._lock:
+            plugins = list(self.pipeline.plugins)
+            names = [loaded.name for loaded in plugins]
+            loaded = load_plugin(plugin, self.settings)
+            if loaded.name in names:
+                raise PluginNotFoundError(
+                    f"a plugin named {loaded.name!r} is in the pipeline already: "
+                    f"remove it first; the pipeline is {', '.join(names)}"
+                )
+            place = len(plugins)
+            for neighbour, offset in ((before, 0), (after, 1)):
+                if neighbour is not None:
+                    place = self._index(neighbour) + offset
+            self._use([*plugins[:place], loaded, *plugins[place:]])
+            self._added.add(loaded.name)
+
+    def remove(self, name: str) -> None:
+        """Take a plugin out of the running pipeline.
+
+        Raises:
+            PluginNotFoundError: there is no plugin of that name in the pipeline.
+        """
+        with self._lock:
+            index = self._index(name)
+            plugins = list(self.pipeline.plugins)
+            del plugins[index]
+            self._use(plugins)
+            self._added.discard(name)
+
+    def _index(self, name: str) -> int:
+        names = [loaded.name for loaded in self.pipeline.plugins]
+        if name not in names:
+            raise PluginNotFoundError(
+                f"no plugin named {name!r} in the pipeline; it has "
+                f"{', '.join(names) or 'no plugins'}"
+            )
+        return names.index(name)
+
+    def run_in_background(self, function: Callable[[], Flow], name: str | None = None) -> None:
+        """Run a flow beside the client: in a daemon thread, or in a task of the running loop.
+
+        It starts at once beside a sync client, and with the next connection made in a running
+        event loop beside an async one. It may yield commands and lists of commands (sent past
+        every plugin), ``Sleep``, ``Call`` and ``Once``. A flow that raises is logged and started
+        anew after a growing delay. All work ends when the client is closed, and starts anew when
+        the client is used again, and in a process that was forked off.
+
+        Args:
+            function: makes the flow; called again when the work starts anew.
+            name: what the thread or task and messages call it; by default the function's name.
+        """
+        owner = self._attaching
+        if owner is None:
+            plugin = getattr(function, "__self__", None)
+            owner = next(
+                (known for known, object_ in self._plugins.items() if object_ is plugin),
+                "application",
+            )
+        self.background.add(owner, function, name or getattr(function, "__name__", "flow"))
+        self._observe_connections()
+
+    def reload(self) -> None:
+        """Read the settings again and let the running client use them.
+
+        Plugins whose settings did not change stay; others get ``reconfigure(settings)`` or, where
+        they do not have that, are replaced. This happens by itself within about half a second of
+        a change of the file, with the next command.
+
+        Raises:
+            SettingsError: the settings cannot be used; nothing has changed then.
+        """
+        with self._lock:
+            if self._reload is None:
+                return
+            settings = self._reload()
+            running = self.pipeline.plugins
+            plugins = load_plugins(settings, self._sources, running)
+            names = {loaded.name for loaded in plugins}
+            plugins += [
+                known for known in running if known.name in self._added and known.name not in names
+            ]
+            self.settings = settings
+            self._use(plugins)
+            before = {known.name: known for known in running}
+            for loaded in plugins:
+                known = before.get(loaded.name)
+                if known is not None and known is not loaded and known.plugin is loaded.plugin:
+                    loaded.plugin.reconfigure(loaded.settings)  # type: ignore[attr-defined]
+
+    def check_settings(self) -> None:
+        """Reload the settings if their file has changed; looks at most every half second."""
+        if monotonic() < self.next_check or self._watch is None:
+            return
+        # Whoever comes while another one reloads goes on with the settings in force.
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            if self._watch.changed():
+                try:
+                    self.reload()
+                except Exception as error:
+                    logger.error("the changed settings are not used: %s", error)
+                else:
+                    logger.info("using the changed settings of %s", self.settings.origin.path)
+            self.next_check = self._watch.next_check
+        finally:
+            self._lock.release()
+
+    def _use(self, plugins: Sequence[LoadedPlugin]) -> None:
+        """Swap the pipeline: attach the new plugins first, detach the old ones afterwards."""
+        pipeline = Pipeline(plugins, self.bugs)
+        before, known = self.pipeline, self._plugins
+        self._plugins = MappingProxyType({loaded.name: loaded.plugin for loaded in plugins})
+        attached: list[str] = []
+        try:
+            for name, plugin in self._plugins.items():
+                if known.get(name) is not plugin:
+                    self._attaching = name
+                    attached.append(name)
+                    self._attach(pipeline, name)
+        except BaseException:
+            for name in attached:
+                self._detach(pipeline, name)
+            self._plugins = known
+            raise
+        finally:
+            self._attaching = None
+        self.pipeline = pipeline
+        for name, plugin in known.items():
+            if self._plugins.get(name) is not plugin:
+                self._detach(before, name)
+        self._observe_connections()
+
+    def _attach(self, pipeline: Pipeline, name: str) -> None:
+        try:
+            pipeline.call("redis_attach", name, middleware=self)
+        except Exception as error:
+            if not is_bug(error):
+                raise
+            raise PluginError(
+                name, "redis_attach", "attaching", f"{type(error).__name__}: {error}"
+            ) from error
+
+    def _detach(self, pipeline: Pipeline, name: str) -> None:
+        self.background.remove(name)
+        try:
+            pipeline.call("redis_detach", name)
+        except Exception as error:
+            logger.error("plugin %r, hook redis_detach: %s", name, error, exc_info=error)
+
+    def _observe_connections(self) -> None:
+        client = self.client.client
+        if client is not None and (self.pipeline.connect is not None or len(self.background)):
+            observe_connections(client, self)
+
+    def bound(self, client: AnyClient, binding: Binding) -> None:
+        """A client runs these plugins from now on."""
+        self._bindings.add(binding)
+        self.client.follow(client)
+
+    def unbound(self, binding: Binding) -> None:
+        """A client was unwrapped; with the last one, everything ends."""
+        self._bindings.discard(binding)
+        if not self._bindings:
+            self.shut_down()
+
+    def closing(self, *, owns_pool: bool) -> None:
+        """A client is being closed: background work ends, unless others of its pool go on."""
+        if owns_pool or not self.shared:
+            self.background.stop()
+
+    async def closing_async(self, *, owns_pool: bool) -> None:
+        """The same for an async client, whose tasks are waited for."""
+        if owns_pool or not self.shared:
+            await self.background.stop_async()
+
+    def shut_down(self) -> None:
+        """End everything: background work, then each plugin's part in the client."""
+        if self.is_shut_down:
+            return
+        self.is_shut_down = True
+        self.next_check = math.inf
+        before, names = self.pipeline, list(self._plugins)
+        self.pipeline = Pipeline()
+        self._plugins = MappingProxyType({})
+        self.background.stop()
+        for name in names:
+            self._detach(before, name)
+
+    def __repr__(self) -> str:
+        return f"<Middleware with {', '.join(self._plugins) or 'no plugins'}>"
+
+
+def _after_fork() -> None:
+    for middleware in list(_all):
+        middleware._lock = threading.RLock()
+        middleware.once.forget()
+        middleware.background.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)

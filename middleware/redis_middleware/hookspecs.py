@@ -1,0 +1,167 @@
+"""The hooks a plugin can implement, declared with pluggy.
+
+The four hooks around something are *flows*, generator functions: what a flow yields is sent on to
+the next plugin and at last to redis-py, what it returns is the reply that the plugin outside of it
+(and at last the application) gets. The order of plugins is the order of the settings' list,
+outermost first; pluggy's ``tryfirst`` and ``trylast`` are honoured.
+
+For every flow:
+
+- It may raise. An exception raised on purpose passes unchanged: any exception class that is not
+  one of Python's built-in ones, and ``OSError`` with its subclasses. A built-in exception such as
+  ``TypeError`` or ``KeyError`` that starts in the plugin is a bug: the application gets a
+  :class:`~redis_middleware.errors.PluginError` that names plugin, hook and command, chained to the
+  original. A plugin that says ``observes = True`` never breaks anything: its bugs are counted and
+  logged, and the command goes on without it.
+- Failures of what it yielded (errors as replies, lost connections, time-outs, ``KeyboardInterrupt``,
+  cancellation) are raised at its ``yield``. Interrupts (exceptions that are not ``Exception``) can
+  be seen, not swallowed. Its ``finally`` blocks always run.
+- It must return something: ``None`` is taken as a reply only where it was resumed with ``None``.
+  To answer nil of its own accord it returns :data:`~redis_middleware.flow.NIL`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+from redis_middleware.flow import Flow
+
+if TYPE_CHECKING:
+    from redis_middleware.redispy.view import Connection
+    from redis_middleware.command import Batch, Command, Message
+    from redis_middleware.handle import Middleware
+
+__all__ = ["PROJECT_NAME", "hookimpl", "hookspec"]
+
+PROJECT_NAME = "redis_middleware"
+"""pluggy's project name and the entry-point group of plugins."""
+
+hookspec = pluggy.HookspecMarker(PROJECT_NAME)
+hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
+
+
+@hookspec
+def redis_command(command: Command) -> Flow:
+    """Around every command: single, in a pipeline, in a transaction, under WATCH.
+
+    Args:
+        command: the command on its way; to be treated as immutable.
+
+    Yields:
+        ``command`` or another :class:`~redis_middleware.command.Command`: sent on; resumed with
+            its reply, or its failure is raised at the ``yield``.
+        A list of commands: they go out together; resumed with the list of their replies, in
+            order, each failure in it as an exception. Inside a transaction they expand in place.
+        :class:`~redis_middleware.flow.Sleep`, :class:`~redis_middleware.flow.Call`,
+        :class:`~redis_middleware.flow.Once`.
+
+    It may yield as often as it likes (a retry is another ``yield``). In a pipeline every flow's
+    first commands go out in one round trip, every second one in another, and so on. Inside a
+    transaction there is one round: a command yielded after it is an error.
+
+    Returns:
+        The reply, a Python value as redis-py gives it to the application.
+
+    Raises:
+        Raising before the first command is yielded refuses the command; in a pipeline or a
+        transaction nothing at all is sent then. Raising later makes the exception the command's
+        outcome.
+
+    Which commands: all, or those for which the plugin's ``wants(spec)`` is true.
+    """
+    raise AssertionError("a hook specification is never called")
+
+
+@hookspec
+def redis_batch(batch: Batch) -> Flow:
+    """Around a whole pipeline or transaction, outside of its commands' flows.
+
+    Args:
+        batch: the commands that the application queued.
+
+    Yields:
+        ``batch`` or another :class:`~redis_middleware.command.Batch`: executed (once more);
+            resumed with the list of replies, a command's own failure in it as an exception. What
+            fails as a whole (a lost connection, a watched key that changed, a command refused by
+            a plugin) is raised.
+        :class:`~redis_middleware.flow.Sleep`, :class:`~redis_middleware.flow.Call`.
+
+    Returns:
+        The list of replies: one for each command that the application queued, in order.
+
+    Raises:
+        Raising before it yields refuses the whole batch: nothing is sent.
+    """
+    raise AssertionError("a hook specification is never called")
+
+
+@hookspec
+def redis_connect(connection: Connection) -> Flow:
+    """Around the making of a connection: socket, TLS, and redis-py's handshake.
+
+    Args:
+        connection: the connection about to be made.
+
+    Yields:
+        ``connection``: it is made; resumed with it, or the failure is raised. Yielding it again
+            after a failure tries again.
+        A :class:`~redis_middleware.command.Command` made by ``connection.command(...)``, once it
+            stands: sent on this connection, past every plugin; resumed with the reply as the
+            server gave it.
+        :class:`~redis_middleware.flow.Sleep`, :class:`~redis_middleware.flow.Call`.
+
+    Returns:
+        ``connection``. A flow that raises after the connection stood closes it.
+
+    A pool that several wrapped clients share runs the hooks of all of them.
+    """
+    raise AssertionError("a hook specification is never called")
+
+
+@hookspec
+def redis_message(message: Message) -> Flow:
+    """Around the delivery of a message that a subscription received.
+
+    Args:
+        message: the published message, of a channel, a pattern or a shard channel.
+
+    Yields:
+        ``message`` or another :class:`~redis_middleware.command.Message`: delivered. Resumed with
+            what the application will get from ``get_message()`` or ``listen()``, or with ``None``
+            where a handler of the application's took it.
+        :class:`~redis_middleware.flow.Sleep`, :class:`~redis_middleware.flow.Call`.
+
+    Returns:
+        What the application gets. Returning :data:`~redis_middleware.flow.NIL` without a ``yield``
+        drops the message.
+    """
+    raise AssertionError("a hook specification is never called")
+
+
+@hookspec
+def redis_attach(middleware: Middleware) -> None:
+    """Called when the plugin becomes part of a wrapped client; not a flow.
+
+    This is where a plugin keeps the handle, looks for other plugins, and starts background work
+    with ``middleware.run_in_background(flow_function)``.
+
+    Args:
+        middleware: the wrapped client's handle.
+
+    Raises:
+        What it raises, ``wrap`` raises: as it is when raised on purpose, else as a
+        :class:`~redis_middleware.errors.PluginError`.
+    """
+    raise AssertionError("a hook specification is never called")
+
+
+@hookspec
+def redis_detach() -> None:
+    """Called when the plugin is taken out: by ``unwrap``, by a change of the settings or of the
+    pipeline, when the wrapped client is garbage, or at interpreter exit; not a flow.
+
+    Background work of the plugin has been told to stop by then. What it raises is logged.
+    """
+    raise AssertionError("a hook specification is never called")

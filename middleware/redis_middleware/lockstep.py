@@ -1,0 +1,399 @@
+"""Many flows run together, round by round, without I/O.
+
+Each round takes all flows as far as they go without a reply from the server, then sends what they
+yielded as one. :class:`Lockstep` decides; a driver does what its ``steps`` ask for:
+
+===================  ======================================================================
+step                 the driver's answer
+===================  ======================================================================
+list of ``Command``  their replies in order, failures among them as exceptions
+``Calls``            what each function returned or, as an exception, raised
+``Sleep``            ``None``, after the time
+``Waiting``          ``None``, when one of the futures is done
+===================  ======================================================================
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from redis_middleware.chains import Chain, Chains
+from redis_middleware.command import Batch, Command, Place
+from redis_middleware.execution import DONE, Execution
+from redis_middleware.flow import Call, Once, Sleep
+from redis_middleware.once import LeaderInterruptedError, OnceRegistry, fresh_copy
+
+__all__ = ["Calls", "Lockstep", "Waiting"]
+
+_AFTER_TRANSACTION = (
+    "it yielded a command after the transaction was sent; inside MULTI/EXEC there is one round "
+    "only (look at command.place)"
+)
+
+
+class Calls:
+    """The calls of one round: functions to be called, or awaited together."""
+
+    __slots__ = ("calls",)
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        self.calls = calls
+
+
+class Waiting:
+    """Nothing can go on before one of these futures, of other callers' sends, is done."""
+
+    __slots__ = ("futures",)
+
+    def __init__(self, futures: Sequence[Future[Any]]) -> None:
+        self.futures = futures
+
+
+class _Group:
+    """Outcomes that are wanted together: a batch's, a fan-out's, or the one of a ``Once``."""
+
+    __slots__ = ("kind", "lead", "outcomes", "owner", "refused", "remaining")
+
+    def __init__(self, kind: str, owner: Execution | None, size: int) -> None:
+        self.kind = kind
+        self.owner = owner
+        self.outcomes: list[Any] = [None] * size
+        self.remaining = size
+        self.refused = False
+        self.lead: tuple[Hashable, Future[Any]] | None = None
+
+
+# execution (None where no plugin wants the command), command, and where its outcome goes
+_Send = tuple[Execution | None, Command, _Group | None, int]
+
+
+class Lockstep:
+    """The rounds of one batch, or of one command whose flow asked for more than a send.
+
+    Args:
+        once: where concurrent callers of the same client meet.
+        transaction: whether all is sent inside one MULTI/EXEC, and so in one round.
+    """
+
+    def __init__(self, once: OnceRegistry, *, transaction: bool = False) -> None:
+        self._once = once
+        self._transaction = transaction
+        self._sends: list[_Send] = []
+        self._sending: list[_Send] = []
+        self._resuming: deque[tuple[Execution, Any]] = deque()
+        self._calls: list[tuple[Execution, Call]] = []
+        self._sleeps: list[tuple[Execution, Sleep]] = []
+        self._follows: list[tuple[Execution, Once, Future[Any]]] = []
+        self._sent = False
+        self._lost: Exception | None = None
+        self._done = False
+        self._result: Any = None
+        self._error: Exception | None = None
+
+    @classmethod
+    def of_batch(
+        cls, batch: Batch, chain: Chain | None, chains: Chains, once: OnceRegistry
+    ) -> Lockstep:
+        """Run a batch: around it the flows of ``chain``, around each command those of its own."""
+        lockstep = cls(once, transaction=batch.place is Place.TRANSACTION)
+        lockstep._chains = chains
+        if chain is None:
+            lockstep._begin_batch(None, batch)
+        else:
+            execution = Execution()
+            lockstep._advance(execution, lambda item: execution.start(chain, item), batch)
+        return lockstep
+
+    @classmethod
+    def of_request(cls, execution: Execution, request: Any, once: OnceRegistry) -> Lockstep:
+        """Go on with a single command's execution that asked for more than a send."""
+        lockstep = cls(once)
+        lockstep._route(execution, request)
+        return lockstep
+
+    _chains: Chains
+
+    def steps(self) -> Generator[Any, Any, Any]:
+        """What the driver is to do, one step after the other.
+
+        Returns:
+            The reply of the single command, or the list of the batch's replies.
+
+        Raises:
+            What the single command's flows or the batch's flows raised, what refused the batch, or
+            what made its round fail as a whole.
+        """
+        try:
+            while not self._done:
+                # Sends come last, so that a flow that waits for something else before its first
+                # send can still refuse the batch; those who follow others come after them, so
+                # that nobody waits while others wait for what he is about to send.
+                if self._calls:
+                    yield from self._call_all()
+                elif self._sleeps:
+                    yield from self._sleep()
+                elif self._sends:
+                    yield from self._send_all()
+                else:
+                    yield from self._follow()
+        except BaseException as error:
+            self._interrupt(error)
+            raise
+        if self._error is not None:
+            try:
+                raise self._error
+            finally:
+                self._error = self._lost = None
+        return self._result
+
+    def _send_all(self) -> Generator[Any, Any, None]:
+        sending = self._sending = self._sends
+        self._sends = []
+        self._sent = True
+        replies: Iterable[Any]
+        try:
+            replies = yield [send[1] for send in sending]
+        except Exception as error:
+            self._lost = error
+            replies = [error] * len(sending)
+        for (execution, _, group, index), reply in zip(sending, replies, strict=True):
+            if execution is None:
+                if group is not None:
+                    self._settle(group, index, reply)
+            elif isinstance(reply, Exception):
+                self._advance(execution, execution.throw, reply)
+            else:
+                self._advance(execution, execution.resume, reply)
+        self._sending = []
+
+    def _call_all(self) -> Generator[Any, Any, None]:
+        outcomes = yield Calls([call for _, call in self._calls])
+        waiting, self._calls = self._calls, []
+        self._resume_each(
+            (execution, outcome)
+            for (execution, _), outcome in zip(waiting, outcomes, strict=True)
+        )
+
+    def _sleep(self) -> Generator[Any, Any, None]:
+        yield max((sleep for _, sleep in self._sleeps), key=lambda sleep: sleep.seconds)
+        waiting, self._sleeps = self._sleeps, []
+        self._resume_each((execution, None) for execution, _ in waiting)
+
+    def _resume_each(self, outcomes: Iterable[tuple[Execution, Any]]) -> None:
+        # One of them may refuse the batch: those still in line are then closed with the others.
+        resuming = self._resuming = deque(outcomes)
+        while resuming:
+            execution, outcome = resuming.popleft()
+            if isinstance(outcome, BaseException):
+                self._advance(execution, execution.throw, outcome)
+            else:
+                self._advance(execution, execution.resume, outcome)
+
+    def _follow(self) -> Generator[Any, Any, None]:
+        yield Waiting([future for _, _, future in self._follows])
+        waiting, self._follows = self._follows, []
+        for execution, once, future in waiting:
+            if not future.done():
+                self._follows.append((execution, once, future))
+                continue
+            failure = future.exception()
+            if failure is None:
+                self._advance(execution, execution.resume, fresh_copy(future.result()))
+            elif isinstance(failure, LeaderInterruptedError):
+                self._share(execution, once)
+            else:
+                self._advance(execution, execution.throw, _own_copy(failure))
+
+    def _advance(
+        self, execution: Execution, move: Callable[[Any], Any], argument: Any
+    ) -> None:
+        try:
+            request = move(argument)
+        except Exception as error:
+            self._ended(execution, error, failed=True)
+        else:
+            self._route(execution, request)
+
+    def _route(self, execution: Execution, request: Any) -> None:
+        kind = request.__class__
+        if kind is Command and not (self._transaction and self._sent):
+            index = 0 if execution.group is None else execution.index
+            self._sends.append((execution, request, execution.group, index))
+        elif request is DONE:
+            self._ended(execution, execution.outcome, failed=False)
+        elif kind is Sleep:
+            self._sleeps.append((execution, request))
+        elif kind is Call:
+            self._calls.append((execution, request))
+        elif kind is Batch:
+            self._begin_batch(execution, request)
+        elif self._transaction and self._sent:
+            self._advance(execution, execution.throw, execution.blame(_AFTER_TRANSACTION))
+        elif kind is Once:
+            self._share(execution, request)
+        elif request:
+            self._fan_out(execution, request)
+        else:
+            self._advance(execution, execution.resume, [])
+
+    def _begin_batch(self, owner: Execution | None, batch: Batch) -> None:
+        self._sent = False
+        self._lost = None
+        group = _Group("batch", owner, len(batch.commands))
+        chains = self._chains
+        for index, command in enumerate(batch.commands):
+            chain = chains.of(command.args)
+            if chain is None:
+                self._sends.append((None, command, group, index))
+            else:
+                self._begin((chain, 0), command, group, index)
+                if group.refused:
+                    return
+        if not batch.commands:
+            self._complete(group)
+
+    def _fan_out(self, owner: Execution, commands: Sequence[Command]) -> None:
+        group = _Group("fan-out", owner, len(commands))
+        inner = [owner.inner(command) for command in commands]
+        for index, command in enumerate(commands):
+            self._begin(inner[index], command, group, index)
+
+    def _share(self, owner: Execution, once: Once) -> None:
+        lead = None
+        if not self._transaction:
+            key = (owner.plugin, once.key)
+            future, leads = self._once.join(key)
+            if not leads:
+                self._follows.append((owner, once, future))
+                return
+            lead = (key, future)
+        group = _Group("once", owner, 1)
+        group.lead = lead
+        self._begin(owner.inner(once.command), once.command, group, 0)
+
+    def _begin(
+        self, inner: tuple[Chain, int] | None, command: Command, group: _Group, index: int
+    ) -> None:
+        if inner is None:
+            self._sends.append((None, command, group, index))
+            return
+        execution = Execution()
+        execution.group = group
+        execution.index = index
+        chain, start = inner
+        try:
+            request = execution.start(chain, command, start)
+        except Exception as error:
+            self._settle(group, index, error)
+        else:
+            self._route(execution, request)
+
+    def _ended(self, execution: Execution, outcome: Any, *, failed: bool) -> None:
+        group = execution.group
+        if group is not None:
+            self._settle(group, execution.index, outcome)
+        elif failed:
+            self._finish(error=outcome)
+        else:
+            self._finish(result=outcome)
+
+    def _settle(self, group: _Group, index: int, outcome: Any) -> None:
+        group.outcomes[index] = outcome
+        group.remaining -= 1
+        if not self._sent and group.kind == "batch" and isinstance(outcome, Exception):
+            group.refused = True
+            self._close_within(group)
+            self._fail(group, outcome)
+        elif not group.remaining:
+            self._complete(group)
+
+    def _complete(self, group: _Group) -> None:
+        owner = group.owner
+        if group.kind == "once":
+            outcome = group.outcomes[0]
+            if group.lead is not None:
+                self._once.publish(*group.lead, outcome)
+            if isinstance(outcome, Exception):
+                self._fail(group, outcome)
+                return
+        else:
+            outcome = group.outcomes
+            if group.kind == "batch" and self._lost is not None:
+                for reply in outcome:
+                    if reply is self._lost:
+                        self._fail(group, self._lost)
+                        return
+        if owner is None:
+            self._finish(result=outcome)
+        else:
+            self._advance(owner, owner.resume, outcome)
+
+    def _fail(self, group: _Group, error: Exception) -> None:
+        if group.owner is None:
+            self._finish(error=error)
+        else:
+            self._advance(group.owner, group.owner.throw, error)
+
+    def _finish(self, *, result: Any = None, error: Exception | None = None) -> None:
+        self._done = True
+        self._result = result
+        self._error = error
+
+    def _close_within(self, group: _Group) -> None:
+        """Close every other flow of a batch that was refused before anything was sent."""
+        self._interrupt(GeneratorExit(), within=group)
+
+    def _interrupt(self, error: BaseException, within: _Group | None = None) -> None:
+        """Raise the interrupt in all that is under way (within the group), innermost first."""
+        waiting = (*self._calls, *self._sleeps, *self._follows, *self._resuming)
+        leaves: list[tuple[Execution | None, _Group | None]] = [
+            *[(execution, group) for execution, _, group, _ in (*self._sends, *self._sending)],
+            *[(entry[0], entry[0].group) for entry in waiting],
+        ]
+        for queue in (self._sends, self._calls, self._sleeps, self._follows):
+            queue.clear()
+        self._resuming.clear()
+        depths: dict[Execution, int] = {}
+        leads: list[tuple[Hashable, Future[Any]]] = []
+        for execution, group in leaves:
+            path, leads_of_path = _up(execution, group, within)
+            leads += [lead for lead in leads_of_path if lead not in leads]
+            for distance, ancestor in enumerate(reversed(path)):
+                depths[ancestor] = distance
+        for execution in sorted(depths, key=depths.__getitem__, reverse=True):
+            execution.interrupt(error)
+        for lead in leads:
+            self._once.abandon(*lead)
+
+
+def _up(
+    execution: Execution | None, group: _Group | None, within: _Group | None
+) -> tuple[list[Execution], list[tuple[Hashable, Future[Any]]]]:
+    """The executions from a leaf outwards (to the group), and the leads they are part of."""
+    path = [] if execution is None else [execution]
+    leads = []
+    while group is not None and group is not within:
+        if group.lead is not None:
+            leads.append(group.lead)
+        if group.owner is None:
+            group = None
+        else:
+            path.append(group.owner)
+            group = group.owner.group
+    return (path, leads) if group is within else ([], [])
+
+
+def _own_copy(failure: BaseException) -> BaseException:
+    """A follower's copy of its leader's failure, so that nobody changes another's message."""
+    try:
+        own = copy.copy(failure)
+    except Exception:
+        return failure
+    if type(own) is not type(failure):
+        return failure
+    own.__cause__ = failure
+    return own

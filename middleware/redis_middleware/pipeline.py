@@ -1,0 +1,128 @@
+"""The plugins of a client in order, and their hooks compiled."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from redis_middleware import hookspecs
+from redis_middleware.chains import Chain, Chains, Hook
+from redis_middleware.command import Batch, Command, Message
+from redis_middleware.errors import PluginLoadError
+from redis_middleware.redispy.view import Connection
+
+if TYPE_CHECKING:
+    from redis_middleware.discovery import LoadedPlugin
+
+__all__ = ["Pipeline"]
+
+
+class Pipeline:
+    """A pipeline of plugins; immutable, to be swapped whole.
+
+    Attributes:
+        plugins: the plugins, outermost first as the settings' list has them.
+        chains: the chains of ``redis_command`` by command.
+        batch: the chain of ``redis_batch``; ``None`` where no plugin has that hook.
+        connect: the chain of ``redis_connect``, likewise.
+        message: the chain of ``redis_message``, likewise.
+        is_idle: whether no plugin has a hook around commands or batches.
+    """
+
+    __slots__ = ("_manager", "batch", "chains", "connect", "is_idle", "message", "plugins")
+
+    def __init__(
+        self, plugins: Sequence[LoadedPlugin] = (), bugs: dict[str, Counter[str]] | None = None
+    ) -> None:
+        self.plugins = tuple(plugins)
+        self._manager = _register(self.plugins)
+        counters = {} if bugs is None else bugs
+        hooks = {
+            name: self._hooks(name, counters)
+            for name in ("redis_command", "redis_batch", "redis_connect", "redis_message")
+        }
+        self.chains = Chains(hooks["redis_command"])
+        self.batch = Chain(hooks["redis_batch"], Batch) if hooks["redis_batch"] else None
+        self.connect = Chain(hooks["redis_connect"], Connection) if hooks["redis_connect"] else None
+        self.message = Chain(hooks["redis_message"], Message) if hooks["redis_message"] else None
+        self.is_idle = not hooks["redis_command"] and not hooks["redis_batch"]
+
+    def _hooks(self, name: str, bugs: dict[str, Counter[str]]) -> list[Hook]:
+        hooks = []
+        for implementation in self._implementations(name):
+            plugin = implementation.plugin
+            hooks.append(
+                Hook(
+                    implementation.plugin_name,
+                    name,
+                    _of_one_argument(implementation),
+                    len(hooks),
+                    observes=bool(getattr(plugin, "observes", False)),
+                    wants=getattr(plugin, "wants", None) if name == "redis_command" else None,
+                    bugs=bugs.setdefault(implementation.plugin_name, Counter()),
+                )
+            )
+        return hooks
+
+    def _implementations(self, name: str) -> Iterable[Any]:
+        # pluggy calls the last one first.
+        return reversed(getattr(self._manager.hook, name).get_hookimpls())
+
+    def call(self, name: str, plugin: str, **arguments: Any) -> None:
+        """Call a hook that is not a flow, of one plugin."""
+        for implementation in self._implementations(name):
+            if implementation.plugin_name == plugin:
+                implementation.function(
+                    *[arguments[argument] for argument in implementation.argnames]
+                )
+
+    def hook_names(self, plugin: str) -> list[str]:
+        """The hooks that a plugin implements."""
+        return [
+            caller.name
+            for caller in self._manager.get_hookcallers(self._manager.get_plugin(plugin)) or ()
+        ]
+
+
+def _register(plugins: Sequence[LoadedPlugin]) -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(hookspecs.PROJECT_NAME)
+    manager.add_hookspecs(hookspecs)
+    for loaded in reversed(plugins):
+        try:
+            manager.register(loaded.plugin, loaded.name)
+            manager.check_pending()
+        except (pluggy.PluginValidationError, ValueError) as error:
+            raise PluginLoadError(
+                f"plugin {loaded.name!r} ({loaded.origin}) cannot be registered: {error}"
+            ) from error
+        callers = manager.get_hookcallers(loaded.plugin) or ()
+        if not callers:
+            raise PluginLoadError(
+                f"plugin {loaded.name!r} ({loaded.origin}) implements no hook; decorate its "
+                "methods with @redis_middleware.hookimpl"
+            )
+        for caller in callers:
+            for implementation in caller.get_hookimpls():
+                if implementation.plugin is loaded.plugin:
+                    _check(loaded, caller.name, implementation.function)
+    return manager
+
+
+def _check(loaded: LoadedPlugin, hook: str, function: Any) -> None:
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise PluginLoadError(
+            f"plugin {loaded.name!r} ({loaded.origin}), hook {hook}: it is an async function, and "
+            "hooks are plain generator functions (def with yield): the same one serves sync and "
+            "async clients; for other I/O yield redis_middleware.Call(function, async_function)"
+        )
+
+
+def _of_one_argument(implementation: Any) -> Any:
+    """The hook's function; pluggy allows hooks to leave out arguments that they do not use."""
+    if implementation.argnames:
+        return implementation.function
+    return lambda _: implementation.function()

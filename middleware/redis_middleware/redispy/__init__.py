@@ -1,0 +1,1 @@
+"""The one place that knows redis-py's insides: nothing outside of this package imports them."""

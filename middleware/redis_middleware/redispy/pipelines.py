@@ -1,0 +1,350 @@
+"""redis-py's pipelines and transactions, of each kind, run by the lockstep.
+
+A pipeline keeps everything of its own: the queue, WATCH, scripts, retries, the annotation of
+errors. Only its execution goes round by round, each round a redis-py pipeline of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import redis
+import redis.asyncio
+import redis.asyncio.cluster
+import redis.cluster
+from redis.utils import safe_str, truncate_text
+
+from redis_middleware.command import Batch, Command, Place
+from redis_middleware.drivers import run, run_async, run_steps, run_steps_async
+from redis_middleware.errors import PluginError
+from redis_middleware.lockstep import Lockstep
+from redis_middleware.redispy.adoption import Adopted, adopt
+
+if TYPE_CHECKING:
+    from redis_middleware.handle import Middleware
+
+__all__ = ["adopt_pipeline"]
+
+_Queued = list[tuple[tuple[Any, ...], dict[str, Any]]]
+
+
+class _Queue:
+    """Where a plain pipeline keeps its commands."""
+
+    @staticmethod
+    def read(pipe: Any) -> _Queued:
+        return list(pipe.command_stack)
+
+    @staticmethod
+    def write(pipe: Any, commands: Sequence[Command]) -> None:
+        pipe.command_stack = [(command.args, command.options) for command in commands]
+
+    @staticmethod
+    def is_transaction(pipe: Any) -> bool:
+        wanted = pipe.is_transaction if hasattr(pipe, "is_transaction") else pipe.transaction
+        return bool(wanted or pipe.explicit_transaction)
+
+    @staticmethod
+    def is_watching(pipe: Any) -> bool:
+        return bool(pipe.watching)
+
+    @staticmethod
+    def annotate(pipe: Any, error: Exception, number: int, args: tuple[Any, ...]) -> None:
+        pipe.annotate_exception(error, number, args)
+
+
+class _ClusterQueue:
+    """Where a cluster pipeline keeps its commands: in its execution strategy."""
+
+    @staticmethod
+    def read(pipe: Any) -> _Queued:
+        return [
+            (queued.args, queued.options if hasattr(queued, "options") else queued.kwargs)
+            for queued in pipe._execution_strategy._command_queue
+        ]
+
+    @staticmethod
+    def write(pipe: Any, commands: Sequence[Command]) -> None:
+        strategy = pipe._execution_strategy
+        strategy._command_queue = []
+        if getattr(strategy, "_pipeline_slots", None) and not strategy._watching:
+            strategy._pipeline_slots = set()
+        for command in commands:
+            options = command.options
+            if command.target is not None:
+                options = {**options, "target_nodes": command.target}
+            strategy.execute_command(*command.args, **options)
+
+    @staticmethod
+    def is_transaction(pipe: Any) -> bool:
+        return hasattr(pipe._execution_strategy, "_explicit_transaction")
+
+    @staticmethod
+    def is_watching(pipe: Any) -> bool:
+        return bool(getattr(pipe._execution_strategy, "_watching", False))
+
+    @staticmethod
+    def annotate(pipe: Any, error: Exception, number: int, args: tuple[Any, ...]) -> None:
+        strategy = pipe._execution_strategy
+        if hasattr(pipe, "annotate_exception"):
+            pipe.annotate_exception(error, number, args)
+        elif _ClusterQueue.is_transaction(pipe):
+            strategy._annotate_exception(error, number, args)
+        else:
+            # redis.asyncio's cluster pipeline writes this in the midst of its execution.
+            text = truncate_text(" ".join(map(safe_str, args)))
+            problem = f"Command # {number} ({text}) of pipeline caused error: {error.args}"
+            error.args = (problem, *error.args[1:])
+
+    @staticmethod
+    def is_immediate(pipe: Any, args: tuple[Any, ...]) -> bool:
+        """Whether a command is sent at once, because the transaction watches keys."""
+        strategy = pipe._execution_strategy
+        return (
+            _ClusterQueue.is_transaction(pipe)
+            and not strategy._explicit_transaction
+            and (strategy._watching or args[0] in strategy.IMMEDIATE_EXECUTE_COMMANDS)
+        )
+
+
+class _Prepared:
+    """A pipeline about to be executed: what was queued, and the rounds to run."""
+
+    __slots__ = ("batch", "first", "middleware", "pipe", "queue", "sent", "server_errors", "steps")
+
+    def __init__(self, pipe: Any, queue: Any, middleware: Middleware) -> None:
+        self.pipe = pipe
+        self.queue = queue
+        self.middleware = middleware
+        self.first = True
+        self.server_errors: list[Any] = []
+        self.batch: Batch | None = None
+        self.steps: Generator[Any, Any, Any]
+        queued = queue.read(pipe)
+        pipeline = middleware.pipeline
+        chains = pipeline.chains
+        if not queued or pipeline.is_idle:
+            return
+        if pipeline.batch is None and all(chains[args[0]] is None for args, _ in queued):
+            return
+        place = Place.TRANSACTION if queue.is_transaction(pipe) else Place.PIPELINE
+        view = middleware.client
+        commands = []
+        for position, (args, options) in enumerate(queued):
+            chain = chains[args[0]]
+            spec = None if chain is None or chain.by_subcommand else chain.spec
+            commands.append(Command(args, options, spec, view, place, position))
+        self.batch = Batch(tuple(commands), place, view)
+        self.steps = Lockstep.of_batch(
+            self.batch, pipeline.batch, chains, middleware.once
+        ).steps()
+
+    def load(self, commands: Sequence[Command]) -> None:
+        """Put a round's commands into the pipeline's queue."""
+        assert self.batch is not None
+        if not (self.first and commands == list(self.batch.commands)):
+            self.queue.write(self.pipe, commands)
+        self.first = False
+
+    def take(self, replies: Sequence[Any]) -> Sequence[Any]:
+        """Note which of the round's replies are failures that the server reported."""
+        self.server_errors += [reply for reply in replies if isinstance(reply, Exception)]
+        return replies
+
+    def must_check_watch(self) -> bool:
+        """Whether every command was answered without a send although keys are watched."""
+        return self.first and bool(self.queue.is_watching(self.pipe))
+
+    def finish(self, replies: Any, raise_on_error: bool) -> Any:
+        """The replies for the application, or its first error, annotated as redis-py does."""
+        assert self.batch is not None
+        if not isinstance(replies, list) or len(replies) != len(self.batch):
+            pipeline = self.middleware.pipeline
+            raise PluginError(
+                ", ".join(hook.plugin for hook in pipeline.batch.hooks) if pipeline.batch else "?",
+                "redis_batch",
+                repr(self.batch),
+                f"the flow must return a list of {len(self.batch)} replies, it returned "
+                f"{type(replies).__name__}"
+                + (f" of {len(replies)}" if isinstance(replies, list) else ""),
+            )
+        for position, reply in enumerate(replies):
+            if isinstance(reply, Exception):
+                if isinstance(reply, PluginError):
+                    raise reply
+                if raise_on_error:
+                    if any(reply is error for error in self.server_errors):
+                        args = self.batch.commands[position].args
+                        self.queue.annotate(self.pipe, reply, position + 1, args)
+                    raise reply
+        return replies
+
+
+class _BatchTransport:
+    sleep = staticmethod(time.sleep)
+
+    def __init__(self, prepared: _Prepared, execute: Any, arguments: tuple[Any, ...]) -> None:
+        self._prepared = prepared
+        self._execute = execute
+        self._arguments = arguments
+
+    def send(self, item: Any) -> Any:
+        raise AssertionError(f"a batch sends lists of commands, not {item!r}")
+
+    def send_many(self, commands: Sequence[Command]) -> Sequence[Any]:
+        self._prepared.load(commands)
+        replies: Sequence[Any] = self._execute(False, *self._arguments)
+        return self._prepared.take(replies)
+
+
+class _AsyncBatchTransport(_BatchTransport):
+    sleep = staticmethod(asyncio.sleep)
+
+    async def send_many(self, commands: Sequence[Command]) -> Sequence[Any]:  # type: ignore[override]
+        self._prepared.load(commands)
+        replies: Sequence[Any] = await self._execute(False, *self._arguments)
+        return self._prepared.take(replies)
+
+
+class _ImmediateTransport:
+    """Commands on the connection that the pipeline holds while it watches keys."""
+
+    sleep = staticmethod(time.sleep)
+
+    def __init__(self, execute: Any) -> None:
+        self._execute = execute
+
+    def send(self, command: Command) -> Any:
+        return self._execute(*command.args, **command.options)
+
+    def send_many(self, commands: Sequence[Command]) -> list[Any]:
+        replies = []
+        for command in commands:
+            try:
+                replies.append(self.send(command))
+            except Exception as error:
+                replies.append(error)
+        return replies
+
+
+class _AsyncImmediateTransport(_ImmediateTransport):
+    sleep = staticmethod(asyncio.sleep)
+
+    async def send_many(self, commands: Sequence[Command]) -> list[Any]:  # type: ignore[override]
+        replies = []
+        for command in commands:
+            try:
+                replies.append(await self.send(command))
+            except Exception as error:
+                replies.append(error)
+        return replies
+
+
+class _SyncPipeline(Adopted):
+    _queue: Any = _Queue
+
+    def execute(self, raise_on_error: bool = True) -> Any:
+        middleware = self._redis_middleware
+        middleware.check_settings()
+        prepared = _Prepared(self, self._queue, middleware)
+        execute = super().execute  # type: ignore[misc]
+        if prepared.batch is None:
+            return execute(raise_on_error)
+        try:
+            replies = run_steps(prepared.steps, _BatchTransport(prepared, execute, ()))
+            if prepared.must_check_watch():
+                prepared.load(())
+                execute(False)
+        finally:
+            self.reset()  # type: ignore[attr-defined]
+        return prepared.finish(replies, raise_on_error)
+
+
+class _AsyncPipeline(Adopted):
+    _queue: Any = _Queue
+
+    async def execute(self, raise_on_error: bool = True, *arguments: Any) -> Any:
+        middleware = self._redis_middleware
+        middleware.check_settings()
+        prepared = _Prepared(self, self._queue, middleware)
+        execute = super().execute  # type: ignore[misc]
+        if prepared.batch is None:
+            return await execute(raise_on_error, *arguments)
+        transport: Any = _AsyncBatchTransport(prepared, execute, arguments)
+        try:
+            replies = await run_steps_async(prepared.steps, transport)
+            if prepared.must_check_watch():
+                prepared.load(())
+                await execute(False)
+        finally:
+            await self.reset()  # type: ignore[attr-defined]
+        return prepared.finish(replies, raise_on_error)
+
+
+class _PlainPipeline(_SyncPipeline):
+    def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
+        middleware = self._redis_middleware
+        execute = super().immediate_execute_command  # type: ignore[misc]
+        chain = middleware.pipeline.chains.of(args)
+        if chain is None:
+            return execute(*args, **options)
+        command = Command(args, options, chain.spec, middleware.client, Place.WATCH)
+        return run(chain, command, _ImmediateTransport(execute), middleware.once)
+
+
+class _PlainAsyncPipeline(_AsyncPipeline):
+    async def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
+        middleware = self._redis_middleware
+        execute = super().immediate_execute_command  # type: ignore[misc]
+        chain = middleware.pipeline.chains.of(args)
+        if chain is None:
+            return await execute(*args, **options)
+        command = Command(args, options, chain.spec, middleware.client, Place.WATCH)
+        transport: Any = _AsyncImmediateTransport(execute)
+        return await run_async(chain, command, transport, middleware.once)
+
+
+class _ClusterCommands(Adopted):
+    """A cluster pipeline decides in ``execute_command`` whether a command is sent at once.
+
+    In redis.asyncio, too, it is sent before the method returns: the sync driver runs its flows.
+    """
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        middleware = self._redis_middleware
+        execute = super().execute_command  # type: ignore[misc]
+        if not _ClusterQueue.is_immediate(self, args):
+            return execute(*args, **options)
+        chain = middleware.pipeline.chains.of(args)
+        if chain is None:
+            return execute(*args, **options)
+        command = Command(args, options, chain.spec, middleware.client, Place.WATCH)
+        return run(chain, command, _ImmediateTransport(execute), middleware.once)
+
+
+class _SyncClusterPipeline(_ClusterCommands, _SyncPipeline):
+    _queue = _ClusterQueue
+
+
+class _AsyncClusterPipeline(_ClusterCommands, _AsyncPipeline):
+    _queue = _ClusterQueue
+
+    def execute(self, raise_on_error: bool = True, allow_redirections: bool = True) -> Any:
+        return super().execute(raise_on_error, allow_redirections)
+
+
+# RediSearch's async pipeline derives from both colours: the async ones come first.
+_KINDS: list[tuple[type, type]] = [
+    (redis.asyncio.cluster.ClusterPipeline, _AsyncClusterPipeline),
+    (redis.asyncio.client.Pipeline, _PlainAsyncPipeline),
+    (redis.cluster.ClusterPipeline, _SyncClusterPipeline),
+    (redis.client.Pipeline, _PlainPipeline),
+]
+
+
+def adopt_pipeline(pipe: Any, middleware: Middleware) -> Any:
+    """Let a pipeline, just made by a wrapped client, run the client's plugins; give it back."""
+    return adopt(pipe, _KINDS, middleware)

@@ -1,0 +1,159 @@
+"""What plugins may know of the client they serve and of its connections."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import redis
+import redis.asyncio
+
+from redis_middleware.command import Command, spec_for
+
+__all__ = ["ClientView", "Connection", "ServerAddress"]
+
+AnyClient = redis.Redis | redis.asyncio.Redis | redis.RedisCluster | redis.asyncio.RedisCluster
+
+
+class ServerAddress(NamedTuple):
+    """Where a server is: host and port, or the path of a unix socket.
+
+    Attributes:
+        host: its name or address; for a unix socket the socket's path.
+        port: its TCP port; ``None`` for a unix socket.
+    """
+
+    host: str
+    port: int | None
+
+    def __str__(self) -> str:
+        return self.host if self.port is None else f"{self.host}:{self.port}"
+
+
+class ClientView:
+    """Facts of a wrapped client; it does not keep the client alive.
+
+    Attributes:
+        is_async: whether it is one of ``redis.asyncio``.
+        is_cluster: whether it is a ``RedisCluster``.
+    """
+
+    __slots__ = ("_client", "_encoder", "_pool", "encode", "is_async", "is_cluster")
+
+    encode: Callable[[Any], bytes]
+    """The bytes on the wire of an argument: ``encode(value)``, by the client's encoding.
+
+    Raises ``redis.exceptions.DataError`` for types that redis-py refuses.
+    """
+
+    def __init__(self, client: AnyClient) -> None:
+        self.is_async = isinstance(client, redis.asyncio.Redis | redis.asyncio.RedisCluster)
+        self.is_cluster = isinstance(client, redis.RedisCluster | redis.asyncio.RedisCluster)
+        self._encoder: Any = client.get_encoder()
+        self.encode = self._encoder.encode
+        self.follow(client)
+
+    def follow(self, client: AnyClient) -> None:
+        """Speak of this client from now on: another one of the same pool."""
+        self._client = weakref.ref(client)
+        self._pool = weakref.ref(pool_of(client))
+
+    @property
+    def client(self) -> AnyClient | None:
+        """The wrapped client itself; ``None`` when it is garbage. Commands on it run plugins."""
+        return self._client()
+
+    @property
+    def pool(self) -> Any:
+        """What its connections belong to: redis-py's pool, or a cluster's nodes manager.
+
+        ``None`` when it is garbage.
+        """
+        return self._pool()
+
+    @property
+    def decode_responses(self) -> bool:
+        """Whether replies are decoded to ``str``."""
+        return bool(self._encoder.decode_responses)
+
+    @property
+    def connection_kwargs(self) -> dict[str, Any]:
+        """The settings of its connections, as redis-py keeps them; empty when it is garbage."""
+        pool = self._pool()
+        return {} if pool is None else dict(pool.connection_kwargs)
+
+    @property
+    def db(self) -> int:
+        """The number of its database."""
+        return int(self.connection_kwargs.get("db") or 0)
+
+    def address_of(self, command: Command | None = None) -> ServerAddress | None:
+        """The server that a command goes to, as far as it can be told before it is sent.
+
+        For a cluster client that is the primary of the command's slot, or ``None`` for commands
+        without keys, or with keys of several slots. For Sentinel it is the address found last.
+        """
+        pool = self._pool()
+        if pool is None:
+            return None
+        if not self.is_cluster:
+            return _pool_address(pool)
+        node = command.target if command is not None else None
+        if node is None and command is not None and command.slot is not None:
+            nodes = pool.slots_cache.get(command.slot)
+            node = nodes[0] if nodes else None
+        return None if node is None or not hasattr(node, "port") else address(node.host, node.port)
+
+
+def pool_of(client: AnyClient) -> Any:
+    """What the connections of the client belong to: its pool, or a cluster's nodes manager."""
+    return client.nodes_manager if hasattr(client, "nodes_manager") else client.connection_pool
+
+
+def address(host: Any, port: Any) -> ServerAddress:
+    """An address from what redis-py keeps as host and port."""
+    return ServerAddress(str(host), None if port is None else int(port))
+
+
+def _pool_address(pool: Any) -> ServerAddress | None:
+    found = getattr(pool, "master_address", None)
+    if found:
+        return address(*found)
+    kwargs = pool.connection_kwargs
+    if "path" in kwargs:
+        return ServerAddress(str(kwargs["path"]), None)
+    if "host" in kwargs:
+        return address(kwargs["host"], kwargs.get("port", 6379))
+    return None
+
+
+class Connection:
+    """A connection in the making, as ``redis_connect`` receives it.
+
+    Attributes:
+        client: facts of the client whose pool it is of.
+        raw: redis-py's connection object.
+    """
+
+    __slots__ = ("client", "raw")
+
+    def __init__(self, raw: Any, client: ClientView) -> None:
+        self.raw = raw
+        self.client = client
+
+    @property
+    def address(self) -> ServerAddress | None:
+        """Where it connects to."""
+        path = getattr(self.raw, "path", None)
+        if path is not None:
+            return ServerAddress(str(path), None)
+        host = getattr(self.raw, "host", None)
+        return None if host is None else address(host, getattr(self.raw, "port", None))
+
+    def command(self, *args: Any) -> Command:
+        """A command to be yielded for sending on this connection, past every plugin."""
+        return Command(args, {}, spec_for(args), self.client)
+
+    def __repr__(self) -> str:
+        return f"<Connection to {self.address}>"

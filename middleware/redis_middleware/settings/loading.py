@@ -1,0 +1,114 @@
+"""Loading settings: find, read, lay the profile and the environment over them, check."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from redis_middleware.errors import SettingsError
+from redis_middleware.settings.origins import KeyPath, Origin, Override, ProfileTable
+from redis_middleware.settings.overlays import PREFIX, RESERVED_KEYS, merge, merge_environment
+from redis_middleware.settings.problems import Place, did_you_mean, place_of, settings_error
+from redis_middleware.settings.settings import Settings
+from redis_middleware.settings.sources import read_source
+
+__all__ = ["PROFILE_VARIABLE", "load_settings"]
+
+PROFILE_VARIABLE = "REDIS_MIDDLEWARE_PROFILE"
+
+
+def load_settings(
+    source: str | os.PathLike[str] | Mapping[str, object] | None = None,
+    *,
+    profile: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+    directory: Path | None = None,
+) -> Settings:
+    """Return the settings in force.
+
+    They are read from the first of these that there is: ``source``; the file that
+    ``REDIS_MIDDLEWARE_SETTINGS`` names; ``redis-middleware.toml`` in the directory or the nearest
+    parent; ``[tool.redis-middleware]`` of the nearest ``pyproject.toml`` that has it. Else they
+    are empty.
+
+    The profile lies over them (lists replace, tables merge key by key), and over both lie the
+    environment variables ``REDIS_MIDDLEWARE__TABLE__KEY``, in any case of letters. A variable's
+    value is JSON where it parses, else text; tables deeper inside take further ``__``. A key is
+    spelled as the file spells it, else in lower case. ``REDIS_MIDDLEWARE__PLUGINS`` and
+    ``REDIS_MIDDLEWARE__BLOCKED`` are JSON lists or names between commas; the names in the latter
+    are added to those that are blocked already. A variable for a plugin that is not enabled does
+    nothing, just as a table for it does nothing.
+
+    The tables of the plugins are not looked into: see ``Settings.for_plugin``.
+
+    Args:
+        source: a TOML file (a ``pyproject.toml`` is read at ``[tool.redis-middleware]``), the
+            settings themselves, or None for the search. A relative path is relative to the
+            working directory.
+        profile: the profile to use; ``REDIS_MIDDLEWARE_PROFILE`` when None, except with a mapping
+            that has no profiles.
+        environ: the environment.
+        directory: where the search begins; the working directory when None.
+
+    Raises:
+        SettingsError: a file is missing, unreadable or not TOML, the profile is unknown, or the
+            top level is wrong. The message lists every problem.
+        TypeError: ``source`` is neither a path nor a mapping.
+    """
+    raw, origin = read_source(source, environ, directory)
+    chosen, chosen_by = _chosen_profile(profile, environ, raw, origin)
+    if not raw and chosen is None and not any(name.upper().startswith(PREFIX) for name in environ):
+        return Settings(origin=origin)
+
+    from redis_middleware.settings.validation import top_level_problems
+
+    overrides: dict[KeyPath, Override] = {}
+
+    def place(path: KeyPath) -> Place:
+        return place_of(origin, overrides, path)
+
+    if problems := top_level_problems(raw, place):
+        raise settings_error(problems)
+    profiles = raw.pop("profiles", {})
+    if chosen is not None:
+        if chosen not in profiles:
+            raise SettingsError(_unknown_profile(chosen, chosen_by, profiles, origin))
+        merge(raw, profiles[chosen], ProfileTable(chosen), overrides)
+    problems = merge_environment(raw, environ, overrides)
+    problems += top_level_problems(raw, place)
+    if problems:
+        raise settings_error(problems)
+    return Settings(
+        plugins=tuple(raw.get("plugins", ())),
+        blocked=tuple(raw.get("blocked", ())),
+        tables=MappingProxyType(
+            {name: table for name, table in raw.items() if name not in RESERVED_KEYS}
+        ),
+        profile=chosen,
+        origin=origin,
+        overrides=MappingProxyType(overrides),
+    )
+
+
+def _chosen_profile(
+    profile: str | None, environ: Mapping[str, str], raw: Mapping[str, Any], origin: Origin
+) -> tuple[str | None, str]:
+    if profile is not None:
+        return profile, "the profile argument"
+    # The variable means the profiles of the program's settings file; settings given in code need
+    # not have any.
+    if origin.given_in_code and "profiles" not in raw:
+        return None, ""
+    return environ.get(PROFILE_VARIABLE) or None, f"environment variable {PROFILE_VARIABLE}"
+
+
+def _unknown_profile(
+    name: str, chosen_by: str, profiles: Mapping[str, object], origin: Origin
+) -> str:
+    there = ", ".join(profiles)
+    meant = did_you_mean(name, profiles)
+    has = f"it has the profiles {there}" if there else f"it has none: add [profiles.{name}]"
+    return f"{chosen_by}: no profile {name!r} in {origin}{meant or ';'} {has}"
