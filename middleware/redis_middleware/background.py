@@ -222,9 +222,7 @@ def _log(job: _Job, error: Exception, delay: float) -> None:
     )
 
 
-def _work_in_thread(
-    job: _Job, middleware: weakref.ref[Middleware], stop: threading.Event
-) -> None:
+def _work_in_thread(job: _Job, middleware: weakref.ref[Middleware], stop: threading.Event) -> None:
     transport = _ThreadTransport(middleware, stop)
     delay = _FIRST_DELAY
     while not stop.is_set():

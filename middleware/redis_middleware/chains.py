@@ -105,12 +105,14 @@ class Chain:
 
     Attributes:
         hooks: the hooks.
+        functions: their flow functions.
+        item_class: the class of what goes through.
         spec: the command's specification; ``None`` for chains of other things than commands.
         chains: the table that the chain is of; ``None`` likewise.
         by_subcommand: whether the hooks depend on a second word that the name did not have.
     """
 
-    __slots__ = ("by_subcommand", "chains", "hooks", "item_class", "spec")
+    __slots__ = ("by_subcommand", "chains", "functions", "hooks", "item_class", "spec")
 
     def __init__(
         self,
@@ -122,6 +124,7 @@ class Chain:
         by_subcommand: bool = False,
     ) -> None:
         self.hooks = tuple(hooks)
+        self.functions = tuple([hook.function for hook in hooks])
         self.item_class = item_class
         self.spec = spec
         self.chains = chains

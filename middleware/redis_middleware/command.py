@@ -108,14 +108,15 @@ class Command:
         self,
         args: tuple[Any, ...],
         options: dict[str, Any],
-        spec: CommandSpec,
+        spec: CommandSpec | None,
         client: ClientView,
         place: Place = Place.SINGLE,
         position: int | None = None,
     ) -> None:
         self.args = args
         self.options = options
-        self.spec = spec
+        if spec is not None:
+            self.spec = spec
         self.client = client
         self.place = place
         self.position = position
@@ -137,6 +138,8 @@ class Command:
             value = slots.pop() if len(slots) == 1 else None
         elif name == "notes":
             value = {}
+        elif name == "spec" or name == "spec":
+            value = spec_for(self.args)
         else:
             raise AttributeError(f"'Command' object has no attribute {name!r}")
         setattr(self, name, value)

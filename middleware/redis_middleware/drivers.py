@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from redis_middleware.chains import Chain
 from redis_middleware.command import Command
-from redis_middleware.execution import DONE, Execution
+from redis_middleware.execution import DONE, Execution, ascend, descend, not_sent
 from redis_middleware.flow import Call, Once, Sleep
 from redis_middleware.lockstep import Calls, Lockstep, Waiting
 from redis_middleware.once import OnceRegistry
@@ -24,6 +24,7 @@ __all__ = [
     "Transport",
     "run",
     "run_async",
+    "run_on",
     "run_steps",
     "run_steps_async",
 ]
@@ -57,9 +58,22 @@ class AsyncTransport(Protocol):
 
 def run(chain: Chain, item: Any, transport: Transport, once: OnceRegistry) -> Any:
     """Take one item through its chain; give the reply or raise what left the outermost flow."""
-    execution = Execution()
+    flows, execution, request = descend(chain, item)
+    if execution is None:
+        try:
+            reply = transport.send(item)
+        except BaseException as error:
+            execution, request = not_sent(chain, item, flows, error)
+        else:
+            execution, request = ascend(chain, item, flows, reply)
+            if execution is None:
+                return request
+    return run_on(execution, request, transport, once)
+
+
+def run_on(execution: Execution, request: Any, transport: Transport, once: OnceRegistry) -> Any:
+    """Go on with an execution; give the reply or raise what left the outermost flow."""
     try:
-        request = execution.start(chain, item)
         while request is not DONE:
             if request.__class__ is list or request.__class__ is Once:
                 return run_steps(Lockstep.of_request(execution, request, once).steps(), transport)
@@ -76,12 +90,32 @@ def run(chain: Chain, item: Any, transport: Transport, once: OnceRegistry) -> An
 
 
 async def run_async(
-    chain: Chain, item: Any, transport: AsyncTransport, once: OnceRegistry
+    chain: Chain,
+    item: Any,
+    transport: AsyncTransport,
+    once: OnceRegistry,
+    keep: object = None,
 ) -> Any:
-    """Take one item through its chain; give the reply or raise what left the outermost flow."""
-    execution = Execution()
+    """Take one item through its chain; give the reply or raise what left the outermost flow.
+
+    Args:
+        chain: the item's chain.
+        item: what goes through it.
+        transport: how to send.
+        once: where concurrent callers meet.
+        keep: kept alive meanwhile: the client, as a coroutine of its own method would keep it.
+    """
+    flows, execution, request = descend(chain, item)
+    if execution is None:
+        try:
+            reply = await transport.send(item)
+        except BaseException as error:
+            execution, request = not_sent(chain, item, flows, error)
+        else:
+            execution, request = ascend(chain, item, flows, reply)
+            if execution is None:
+                return request
     try:
-        request = execution.start(chain, item)
         while request is not DONE:
             if request.__class__ is list or request.__class__ is Once:
                 steps = Lockstep.of_request(execution, request, once).steps()

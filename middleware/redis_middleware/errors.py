@@ -32,7 +32,7 @@ class MiddlewareError(Exception):
 
 
 class SettingsError(MiddlewareError, ValueError):
-    """Settings that cannot be used: the message names file, table, key, the value and what to do."""
+    """Settings that cannot be used: the message names file, table, key, value and what to do."""
 
 
 class PluginNotFoundError(SettingsError):

@@ -1,26 +1,45 @@
 """One item's way through its chain of flows, without I/O.
 
 An :class:`Execution` starts the flows from the outermost in, until the innermost yields something
-that a driver must do; given the outcome, it resumes them from the innermost out.
+that a driver must do; given the outcome, it resumes them from the innermost out. The usual way,
+every flow passes its item on and gives the reply back, goes through :func:`descend` and
+:func:`ascend`, which keep no more than the list of flows and make an ``Execution`` of it as soon
+as anything else happens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Sequence
 from typing import Any, Final
 
 from redis_middleware.chains import Chain, Hook
 from redis_middleware.command import Command
 from redis_middleware.errors import PluginError
-from redis_middleware.flow import NIL, Call, Once, Sleep
+from redis_middleware.flow import NIL, Call, Flow, Once, Sleep
 
-__all__ = ["DONE", "Execution"]
+__all__ = [
+    "DONE",
+    "ENDED",
+    "Execution",
+    "ascend",
+    "descend",
+    "interrupt",
+    "not_given_back",
+    "not_passed_on",
+    "not_sent",
+]
 
 DONE: Final = object()
 """What an :class:`Execution` answers when every flow has ended: the reply is its ``outcome``."""
 
+# What comes of a flow of a plugin that only observes and did what it must not: go on without it.
+_WITHOUT: Final = object()
+
+ENDED: Final = object()
+"""In place of what a flow yielded: it ended."""
+
 # flow, its hook, the chain and the index it stands at, the item it was started with
-_Frame = tuple[Generator[Any, Any, Any], Hook, Chain, int, Any]
+_Frame = tuple[Flow, Hook, Chain, int, Any]
 
 _NO_RETURN = (
     "the flow ended without returning a reply (it returned None without having been given None): "
@@ -31,104 +50,133 @@ _NO_RETURN = (
 class Execution:
     """A stack of started flows, outermost first.
 
-    ``start``, ``resume`` and ``throw`` give the next request for the driver, or :data:`DONE`, or
-    raise the exception that left the outermost flow. A request is an item to send (of the chain's
-    class, or a command), a list of commands, ``Sleep``, ``Call`` or ``Once``.
+    Its methods give the next request for the driver, or :data:`DONE`, or raise the exception that
+    left the outermost flow. A request is an item to send (of the chain's class, or a command), a
+    list of commands, ``Sleep``, ``Call`` or ``Once``.
 
     Attributes:
         outcome: the reply, once done.
-        group: what the lockstep waits for this execution in; ``None`` for one by itself.
+        group: what the lockstep waits for this execution in; not set where there is none.
         index: its index in the group.
     """
 
     __slots__ = ("_stack", "group", "index", "outcome")
 
-    outcome: Any
+    group: Any
     index: int
+    outcome: Any
 
     def __init__(self) -> None:
         self._stack: list[_Frame] = []
-        self.group: Any = None
+
+    @classmethod
+    def of_started(cls, chain: Chain, item: Any, flows: Sequence[Flow]) -> Execution:
+        """One whose first flows were started with the item already."""
+        execution = cls()
+        execution._stack = [
+            (flow, hook, chain, index, item)
+            for index, (flow, hook) in enumerate(zip(flows, chain.hooks, strict=False))
+        ]
+        return execution
 
     def start(self, chain: Chain, item: Any, index: int = 0) -> Any:
         """Start the flows of the chain, from ``index`` inwards, for the item."""
-        stack = self._stack
         hooks = chain.hooks
-        count = len(hooks)
-        while index < count:
+        while index < len(hooks):
             hook = hooks[index]
             try:
                 flow = hook.function(item)
                 yielded = flow.send(None)
-            except StopIteration as stop:
-                if not hook.observes:
-                    return self._answered(hook, item, stop.value)
-                hook.report(hook.error(item, "it answered instead of yielding"), item)
             except Exception as error:
-                problem = _not_a_flow(hook, item, error)
-                if not hook.observes:
-                    return self.throw(problem or hook.translate(error, item))
-                hook.report(problem or error, item)
+                request = self._not_started(hook, item, error)
             else:
-                stack.append((flow, hook, chain, index, item))
-                if yielded is not item:
-                    if not hook.observes:
-                        return self._diverted(yielded)
-                    self._drop_observer("it yielded something else than what it was given")
+                self._stack.append((flow, hook, chain, index, item))
+                request = _WITHOUT if yielded is item else self.divert(yielded)
+            if request is not _WITHOUT:
+                return request
             index += 1
         return item
+
+    def start_behind(self, error: Exception, chain: Chain, item: Any) -> Any:
+        """Go on where the flow behind the started ones ended before its first ``yield``."""
+        index = len(self._stack)
+        request = self._not_started(chain.hooks[index], item, error)
+        return self.start(chain, item, index + 1) if request is _WITHOUT else request
+
+    def divert(self, yielded: Any) -> Any:
+        """Go on with what the innermost flow yielded first, where that is not its item."""
+        _, hook, chain, index, item = self._stack[-1]
+        if hook.observes:
+            self._drop_observer("it yielded something else than what it was given")
+            return self.start(chain, item, index + 1)
+        return self._request(yielded)
 
     def resume(self, value: Any) -> Any:
         """Give the reply to the innermost flow, what it returns to the next, and so on."""
         stack = self._stack
         while stack:
-            frame = stack[-1]
+            flow, hook, _, _, item = stack[-1]
             try:
-                yielded = frame[0].send(value)
+                yielded = flow.send(value)
             except StopIteration as stop:
                 stack.pop()
-                if stop.value is not value and not frame[1].observes:
-                    if stop.value is None:
-                        return self.throw(frame[1].error(frame[4], _NO_RETURN))
-                    value = None if stop.value is NIL else stop.value
+                if stop.value is not value:
+                    return self.returned(hook, item, stop.value, value)
             except Exception as error:
                 stack.pop()
-                if not frame[1].observes:
-                    return self.throw(frame[1].translate(error, frame[4]))
-                frame[1].report(error, frame[4])
+                return self.raised(hook, item, error, value)
             else:
-                if not frame[1].observes:
-                    return self._diverted(yielded)
-                self._drop_observer("it yielded twice")
+                return self.yielded_again(yielded, value)
         self.outcome = value
         return DONE
+
+    def returned(self, hook: Hook, item: Any, result: Any, value: Any) -> Any:
+        """Go on from a flow that ended with another result than the reply it was given."""
+        if hook.observes:
+            return self.resume(value)
+        if result is None:
+            return self.throw(hook.error(item, _NO_RETURN))
+        return self.resume(None if result is NIL else result)
+
+    def raised(self, hook: Hook, item: Any, error: Exception, value: Any) -> Any:
+        """Go on from a flow that ended with an exception of its own after its reply came."""
+        if hook.observes:
+            hook.report(error, item)
+            return self.resume(value)
+        return self.throw(hook.translate(error, item))
+
+    def yielded_again(self, yielded: Any, value: Any) -> Any:
+        """Go on with what the innermost flow yielded after its reply came."""
+        if self._stack[-1][1].observes:
+            self._drop_observer("it yielded twice")
+            return self.resume(value)
+        return self._request(yielded)
 
     def throw(self, error: BaseException) -> Any:
         """Raise the failure in the innermost flow, what leaves it in the next, and so on."""
         stack = self._stack
         while stack:
-            frame = stack[-1]
-            hook = frame[1]
+            flow, hook, _, _, item = stack[-1]
             try:
-                yielded = frame[0].throw(error)
+                yielded = flow.throw(error)
             except StopIteration as stop:
                 stack.pop()
                 if not hook.observes:
                     if stop.value is not None:
                         return self.resume(None if stop.value is NIL else stop.value)
-                    missing = hook.error(frame[4], _NO_RETURN)
+                    missing = hook.error(item, _NO_RETURN)
                     missing.__cause__ = error
                     error = missing
             except Exception as raised:
                 stack.pop()
                 if raised is not error:
                     if hook.observes:
-                        hook.report(raised, frame[4])
+                        hook.report(raised, item)
                     else:
-                        error = hook.translate(raised, frame[4])
+                        error = hook.translate(raised, item)
             else:
                 if not hook.observes:
-                    return self._diverted(yielded)
+                    return self._request(yielded)
                 self._drop_observer("it yielded again after a failure")
         try:
             raise error
@@ -168,13 +216,19 @@ class Execution:
         """The name of the plugin whose flow made the last request."""
         return self._stack[-1][1].plugin
 
-    def _answered(self, hook: Hook, item: Any, value: Any) -> Any:
-        if value is None:
-            return self.throw(hook.error(item, _NO_RETURN))
-        return self.resume(None if value is NIL else value)
+    def _not_started(self, hook: Hook, item: Any, error: Exception) -> Any:
+        if isinstance(error, StopIteration):
+            if not hook.observes:
+                return self.returned(hook, item, error.value, NIL)
+            error = hook.error(item, "it answered instead of yielding")
+        problem = _not_a_flow(hook, item, error)
+        if not hook.observes:
+            return self.throw(problem or hook.translate(error, item))
+        hook.report(problem or error, item)
+        return _WITHOUT
 
-    def _diverted(self, yielded: Any) -> Any:
-        """The request of a flow that did not just pass its item on."""
+    def _request(self, yielded: Any) -> Any:
+        """What the innermost flow asks for: passed on inwards, or left to the driver."""
         _, hook, chain, index, item = self._stack[-1]
         kind = yielded.__class__
         if kind is chain.item_class:
@@ -204,14 +258,126 @@ class Execution:
             hook.report(error, item)
 
 
+def descend(chain: Chain, item: Any) -> tuple[list[Flow], Execution | None, Any]:
+    """Start every flow of the chain for the item.
+
+    Returns:
+        The flows, ``None`` and the item; where one of them did anything but pass the item on, its
+        execution and the request to go on with.
+    """
+    flows: list[Flow] = []
+    yielded = item
+    failure = None
+    try:
+        for function in chain.functions:
+            flow = function(item)
+            yielded = flow.send(None)
+            flows.append(flow)
+            if yielded is not item:
+                break
+        else:
+            return flows, None, item
+    except Exception as error:
+        failure = error
+    except BaseException as error:
+        interrupt(chain, item, flows, error)
+        raise
+    return flows, *not_passed_on(chain, item, flows, yielded, failure)
+
+
+def not_passed_on(
+    chain: Chain, item: Any, flows: list[Flow], yielded: Any, failure: Exception | None
+) -> tuple[Execution, Any]:
+    """The execution and its request, after a flow of ``descend`` did not pass the item on.
+
+    That is the last of the flows, which yielded something else, or the one behind them, which
+    ended.
+    """
+    execution = Execution.of_started(chain, item, flows)
+    if failure is not None:
+        return execution, execution.start_behind(failure, chain, item)
+    return execution, execution.divert(yielded)
+
+
+def interrupt(chain: Chain, item: Any, flows: list[Flow], error: BaseException) -> None:
+    """Raise an interrupt in each of the flows that has not ended, innermost first."""
+    Execution.of_started(chain, item, flows).interrupt(error)
+
+
+def not_sent(
+    chain: Chain, item: Any, flows: list[Flow], error: BaseException
+) -> tuple[Execution, Any]:
+    """The execution and its request, after the send behind ``descend`` failed.
+
+    Raises:
+        BaseException: the error itself where it is an interrupt, or what the flows made of it.
+    """
+    execution = Execution.of_started(chain, item, flows)
+    if isinstance(error, Exception):
+        return execution, execution.throw(error)
+    execution.interrupt(error)
+    raise error
+
+
+def ascend(chain: Chain, item: Any, flows: list[Flow], reply: Any) -> tuple[Execution | None, Any]:
+    """Resume the flows of the chain, which all passed the item on, with its reply.
+
+    Returns:
+        ``None`` and the reply; where one of them did anything but return what it was given, its
+        execution and the request to go on with.
+    """
+    for flow in reversed(flows):
+        yielded: Any = ENDED
+        failure = None
+        result = None
+        try:
+            yielded = flow.send(reply)
+        except StopIteration as stop:
+            result = stop.value
+            if result is reply:
+                continue
+        except Exception as error:
+            failure = error
+        except BaseException as error:
+            interrupt(chain, item, flows, error)
+            raise
+        return not_given_back(chain, item, flows, flow, reply, yielded, result, failure)
+    return None, reply
+
+
+def not_given_back(
+    chain: Chain,
+    item: Any,
+    flows: list[Flow],
+    flow: Flow,
+    reply: Any,
+    yielded: Any,
+    result: Any,
+    failure: Exception | None,
+) -> tuple[Execution, Any]:
+    """The execution and its request, after a flow of ``ascend`` did not give the reply back.
+
+    It yielded again, returned another result, or raised a failure.
+    """
+    index = flows.index(flow)
+    if yielded is not ENDED:
+        execution = Execution.of_started(chain, item, flows[: index + 1])
+        return execution, execution.yielded_again(yielded, reply)
+    execution = Execution.of_started(chain, item, flows[:index])
+    hook = chain.hooks[index]
+    if failure is not None:
+        return execution, execution.raised(hook, item, failure, reply)
+    return execution, execution.returned(hook, item, result, reply)
+
+
 def _not_a_flow(hook: Hook, item: Any, error: Exception) -> PluginError | None:
     """The error for a hook that is not a generator function, if that is what went wrong."""
-    if isinstance(error, AttributeError) and not isinstance(error.obj, type):
+    if isinstance(error, AttributeError) and error.name == "send":
         returned = error.obj
-        if error.name == "send" and not hasattr(returned, "send"):
+        if not hasattr(returned, "send"):
             return hook.error(
                 item,
-                f"it is not a flow: the hook must be a generator function (with a yield in it), "
+                "it is not a flow: the hook must be a generator function (with a yield in it), "
                 f"and it returned {returned!r}",
             )
     return None

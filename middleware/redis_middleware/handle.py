@@ -40,6 +40,7 @@ class Middleware:
     Attributes:
         client: facts of the client.
         pipeline: the plugins and their compiled hooks; swapped whole.
+        chains: the pipeline's chains by command, at hand for the path of each command.
         settings: the settings in force.
         bugs: for each plugin how often its bugs were kept from the application, by type of
             exception (plugins with ``observes = True`` only).
@@ -50,15 +51,16 @@ class Middleware:
 
     def __init__(
         self,
-        client: AnyClient,
+        client: ClientView,
         settings: Settings,
         sources: Sequence[object] | None = None,
         reload: Callable[[], Settings] | None = None,
     ) -> None:
-        self.client = ClientView(client)
+        self.client = client
         self.settings = settings
         self.bugs: dict[str, Counter[str]] = {}
         self.pipeline = Pipeline()
+        self.chains = self.pipeline.chains
         self.once = OnceRegistry()
         self.background = Background(self)
         self.shared = False
@@ -148,11 +150,10 @@ class Middleware:
         owner = self._attaching
         if owner is None:
             plugin = getattr(function, "__self__", None)
-            owner = next(
-                (known for known, object_ in self._plugins.items() if object_ is plugin),
-                "application",
-            )
-        self.background.add(owner, function, name or getattr(function, "__name__", "flow"))
+            owners = [known for known, object_ in self._plugins.items() if object_ is plugin]
+            owner = owners[0] if owners else "application"
+        title = name or str(getattr(function, "__name__", "flow"))
+        self.background.add(owner, function, title)
         self._observe_connections()
 
     def reload(self) -> None:
@@ -222,6 +223,7 @@ class Middleware:
         finally:
             self._attaching = None
         self.pipeline = pipeline
+        self.chains = pipeline.chains
         for name, plugin in known.items():
             if self._plugins.get(name) is not plugin:
                 self._detach(before, name)
@@ -278,6 +280,7 @@ class Middleware:
         self.next_check = math.inf
         before, names = self.pipeline, list(self._plugins)
         self.pipeline = Pipeline()
+        self.chains = self.pipeline.chains
         self._plugins = MappingProxyType({})
         self.background.stop()
         for name in names:

@@ -13,9 +13,9 @@ For every flow:
   :class:`~redis_middleware.errors.PluginError` that names plugin, hook and command, chained to the
   original. A plugin that says ``observes = True`` never breaks anything: its bugs are counted and
   logged, and the command goes on without it.
-- Failures of what it yielded (errors as replies, lost connections, time-outs, ``KeyboardInterrupt``,
-  cancellation) are raised at its ``yield``. Interrupts (exceptions that are not ``Exception``) can
-  be seen, not swallowed. Its ``finally`` blocks always run.
+- Failures of what it yielded (errors as replies, lost connections, time-outs, cancellation,
+  ``KeyboardInterrupt``) are raised at its ``yield``. Interrupts (exceptions that are not
+  ``Exception``) can be seen, not swallowed. Its ``finally`` blocks always run.
 - It must return something: ``None`` is taken as a reply only where it was resumed with ``None``.
   To answer nil of its own accord it returns :data:`~redis_middleware.flow.NIL`.
 """
@@ -29,9 +29,9 @@ import pluggy
 from redis_middleware.flow import Flow
 
 if TYPE_CHECKING:
-    from redis_middleware.redispy.view import Connection
     from redis_middleware.command import Batch, Command, Message
     from redis_middleware.handle import Middleware
+    from redis_middleware.redispy.view import Connection
 
 __all__ = ["PROJECT_NAME", "hookimpl", "hookspec"]
 

@@ -23,8 +23,8 @@ from typing import Any
 
 from redis_middleware.chains import Chain, Chains
 from redis_middleware.command import Batch, Command, Place
-from redis_middleware.execution import DONE, Execution
-from redis_middleware.flow import Call, Once, Sleep
+from redis_middleware.execution import DONE, Execution, ascend, descend
+from redis_middleware.flow import Call, Flow, Once, Sleep
 from redis_middleware.once import LeaderInterruptedError, OnceRegistry, fresh_copy
 
 __all__ = ["Calls", "Lockstep", "Waiting"]
@@ -54,7 +54,10 @@ class Waiting:
 
 
 class _Group:
-    """Outcomes that are wanted together: a batch's, a fan-out's, or the one of a ``Once``."""
+    """Outcomes that are wanted together.
+
+    Those of a ``batch`` or of a ``fan-out``; the one of a ``once``; the ``last`` one, which is all.
+    """
 
     __slots__ = ("kind", "lead", "outcomes", "owner", "refused", "remaining")
 
@@ -67,8 +70,19 @@ class _Group:
         self.lead: tuple[Hashable, Future[Any]] | None = None
 
 
-# execution (None where no plugin wants the command), command, and where its outcome goes
-_Send = tuple[Execution | None, Command, _Group | None, int]
+# A command to be sent and who waits for its reply: an execution; or the flows of a chain which all
+# passed the command on, as most do; or neither where no plugin wants the command. Tuples, since a
+# pipeline has one for each of its commands.
+_Send = tuple[Command, _Group, int, Execution | None, Chain | None, list[Flow] | None]
+
+
+def _execution_of(send: _Send) -> Execution | None:
+    command, group, index, execution, chain, flows = send
+    if chain is None or flows is None:
+        return execution
+    execution = Execution.of_started(chain, command, flows)
+    execution.group, execution.index = group, index
+    return execution
 
 
 class Lockstep:
@@ -77,6 +91,10 @@ class Lockstep:
     Args:
         once: where concurrent callers of the same client meet.
         transaction: whether all is sent inside one MULTI/EXEC, and so in one round.
+
+    Attributes:
+        failures: what the driver's answers to commands had of failures so far.
+        has_failures: whether any command failed, those that plugins made fail among them.
     """
 
     def __init__(self, once: OnceRegistry, *, transaction: bool = False) -> None:
@@ -90,6 +108,8 @@ class Lockstep:
         self._follows: list[tuple[Execution, Once, Future[Any]]] = []
         self._sent = False
         self._lost: Exception | None = None
+        self.failures: list[Exception] = []
+        self.has_failures = False
         self._done = False
         self._result: Any = None
         self._error: Exception | None = None
@@ -105,6 +125,7 @@ class Lockstep:
             lockstep._begin_batch(None, batch)
         else:
             execution = Execution()
+            execution.group, execution.index = _Group("last", None, 1), 0
             lockstep._advance(execution, lambda item: execution.start(chain, item), batch)
         return lockstep
 
@@ -112,6 +133,7 @@ class Lockstep:
     def of_request(cls, execution: Execution, request: Any, once: OnceRegistry) -> Lockstep:
         """Go on with a single command's execution that asked for more than a send."""
         lockstep = cls(once)
+        execution.group, execution.index = _Group("last", None, 1), 0
         lockstep._route(execution, request)
         return lockstep
 
@@ -156,16 +178,32 @@ class Lockstep:
         self._sent = True
         replies: Iterable[Any]
         try:
-            replies = yield [send[1] for send in sending]
+            replies = yield [send[0] for send in sending]
         except Exception as error:
             self._lost = error
             replies = [error] * len(sending)
-        for (execution, _, group, index), reply in zip(sending, replies, strict=True):
-            if execution is None:
-                if group is not None:
+        for send, reply in zip(sending, replies, strict=True):
+            command, group, index, execution, chain, flows = send
+            if isinstance(reply, Exception):
+                self.failures.append(reply)
+                execution = _execution_of(send)
+                if execution is None:
                     self._settle(group, index, reply)
-            elif isinstance(reply, Exception):
-                self._advance(execution, execution.throw, reply)
+                else:
+                    self._advance(execution, execution.throw, reply)
+            elif flows is not None and chain is not None:
+                # The way of nearly every command: its flows end with the reply they were given.
+                execution, request = ascend(chain, command, flows, reply)
+                if execution is not None:
+                    execution.group, execution.index = group, index
+                    self._route(execution, request)
+                    continue
+                group.outcomes[index] = request
+                group.remaining -= 1
+                if not group.remaining:
+                    self._complete(group)
+            elif execution is None:
+                self._settle(group, index, reply)
             else:
                 self._advance(execution, execution.resume, reply)
         self._sending = []
@@ -174,8 +212,7 @@ class Lockstep:
         outcomes = yield Calls([call for _, call in self._calls])
         waiting, self._calls = self._calls, []
         self._resume_each(
-            (execution, outcome)
-            for (execution, _), outcome in zip(waiting, outcomes, strict=True)
+            (execution, outcome) for (execution, _), outcome in zip(waiting, outcomes, strict=True)
         )
 
     def _sleep(self) -> Generator[Any, Any, None]:
@@ -208,23 +245,21 @@ class Lockstep:
             else:
                 self._advance(execution, execution.throw, _own_copy(failure))
 
-    def _advance(
-        self, execution: Execution, move: Callable[[Any], Any], argument: Any
-    ) -> None:
+    def _advance(self, execution: Execution, move: Callable[[Any], Any], argument: Any) -> None:
         try:
             request = move(argument)
         except Exception as error:
-            self._ended(execution, error, failed=True)
+            self._settle(execution.group, execution.index, error)
         else:
             self._route(execution, request)
 
     def _route(self, execution: Execution, request: Any) -> None:
         kind = request.__class__
         if kind is Command and not (self._transaction and self._sent):
-            index = 0 if execution.group is None else execution.index
-            self._sends.append((execution, request, execution.group, index))
+            entry = (request, execution.group, execution.index, execution, None, None)
+            self._sends.append(entry)
         elif request is DONE:
-            self._ended(execution, execution.outcome, failed=False)
+            self._settle(execution.group, execution.index, execution.outcome)
         elif kind is Sleep:
             self._sleeps.append((execution, request))
         elif kind is Call:
@@ -246,13 +281,25 @@ class Lockstep:
         group = _Group("batch", owner, len(batch.commands))
         chains = self._chains
         for index, command in enumerate(batch.commands):
-            chain = chains.of(command.args)
+            chain = chains[command.args[0]]
+            if chain is not None and chain.by_subcommand:
+                chain = chains.of(command.args)
             if chain is None:
-                self._sends.append((None, command, group, index))
+                self._sends.append((command, group, index, None, None, None))
+                continue
+            try:
+                flows, execution, request = descend(chain, command)
+            except Exception as error:
+                self._settle(group, index, error)
             else:
-                self._begin((chain, 0), command, group, index)
-                if group.refused:
-                    return
+                if execution is None:
+                    self._sends.append((command, group, index, None, chain, flows))
+                    continue
+                execution.group = group
+                execution.index = index
+                self._route(execution, request)
+            if group.refused:
+                return
         if not batch.commands:
             self._complete(group)
 
@@ -279,7 +326,7 @@ class Lockstep:
         self, inner: tuple[Chain, int] | None, command: Command, group: _Group, index: int
     ) -> None:
         if inner is None:
-            self._sends.append((None, command, group, index))
+            self._sends.append((command, group, index, None, None, None))
             return
         execution = Execution()
         execution.group = group
@@ -292,19 +339,12 @@ class Lockstep:
         else:
             self._route(execution, request)
 
-    def _ended(self, execution: Execution, outcome: Any, *, failed: bool) -> None:
-        group = execution.group
-        if group is not None:
-            self._settle(group, execution.index, outcome)
-        elif failed:
-            self._finish(error=outcome)
-        else:
-            self._finish(result=outcome)
-
     def _settle(self, group: _Group, index: int, outcome: Any) -> None:
         group.outcomes[index] = outcome
         group.remaining -= 1
-        if not self._sent and group.kind == "batch" and isinstance(outcome, Exception):
+        failed = isinstance(outcome, Exception)
+        self.has_failures |= failed
+        if failed and not self._sent and group.kind == "batch":
             group.refused = True
             self._close_within(group)
             self._fail(group, outcome)
@@ -313,7 +353,7 @@ class Lockstep:
 
     def _complete(self, group: _Group) -> None:
         owner = group.owner
-        if group.kind == "once":
+        if group.kind in ("once", "last"):
             outcome = group.outcomes[0]
             if group.lead is not None:
                 self._once.publish(*group.lead, outcome)
@@ -349,10 +389,13 @@ class Lockstep:
 
     def _interrupt(self, error: BaseException, within: _Group | None = None) -> None:
         """Raise the interrupt in all that is under way (within the group), innermost first."""
-        waiting = (*self._calls, *self._sleeps, *self._follows, *self._resuming)
-        leaves: list[tuple[Execution | None, _Group | None]] = [
-            *[(execution, group) for execution, _, group, _ in (*self._sends, *self._sending)],
-            *[(entry[0], entry[0].group) for entry in waiting],
+        waiting: list[Execution] = [
+            *[execution for execution, _ in (*self._calls, *self._sleeps, *self._resuming)],
+            *[execution for execution, _, _ in self._follows],
+        ]
+        leaves: list[tuple[Execution | None, _Group]] = [
+            *[(_execution_of(send), send[1]) for send in (*self._sends, *self._sending)],
+            *[(execution, execution.group) for execution in waiting],
         ]
         for queue in (self._sends, self._calls, self._sleeps, self._follows):
             queue.clear()

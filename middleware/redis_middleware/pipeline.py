@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from redis_middleware import hookspecs
 from redis_middleware.chains import Chain, Chains, Hook
-from redis_middleware.command import Batch, Command, Message
+from redis_middleware.command import Batch, Message
 from redis_middleware.errors import PluginLoadError
 from redis_middleware.redispy.view import Connection
 
@@ -52,7 +52,7 @@ class Pipeline:
         self.is_idle = not hooks["redis_command"] and not hooks["redis_batch"]
 
     def _hooks(self, name: str, bugs: dict[str, Counter[str]]) -> list[Hook]:
-        hooks = []
+        hooks: list[Hook] = []
         for implementation in self._implementations(name):
             plugin = implementation.plugin
             hooks.append(
@@ -68,9 +68,10 @@ class Pipeline:
             )
         return hooks
 
-    def _implementations(self, name: str) -> Iterable[Any]:
+    def _implementations(self, name: str) -> Iterator[Any]:
         # pluggy calls the last one first.
-        return reversed(getattr(self._manager.hook, name).get_hookimpls())
+        implementations: list[Any] = getattr(self._manager.hook, name).get_hookimpls()
+        return reversed(implementations)
 
     def call(self, name: str, plugin: str, **arguments: Any) -> None:
         """Call a hook that is not a flow, of one plugin."""

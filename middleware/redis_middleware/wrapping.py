@@ -9,18 +9,16 @@ import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
-import redis
-import redis.asyncio
-
 from redis_middleware.handle import Middleware
 from redis_middleware.redispy.clients import binding_of, check_client, install, uninstall
-from redis_middleware.redispy.view import pool_of
+from redis_middleware.redispy.view import AnyClient, ClientView, keeper_of
 from redis_middleware.settings import Settings, load_settings
 
 __all__ = ["middleware", "middleware_of", "unwrap", "wrap"]
 
 Client = TypeVar(
-    "Client", bound=redis.Redis | redis.asyncio.Redis | redis.RedisCluster | redis.asyncio.RedisCluster
+    "Client",
+    bound=redis.Redis | redis.asyncio.Redis | redis.RedisCluster | redis.asyncio.RedisCluster,
 )
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 SettingsSource = str | os.PathLike[str] | Mapping[str, object]
@@ -51,7 +49,7 @@ class _Wrapper:
 
     def wrap(self, client: Client) -> Client:
         check_client(client)
-        known = self._of_pool.get(pool_of(client)) if self._shares else None
+        known = self._of_pool.get(keeper_of(client)) if self._shares else None
         binding = binding_of(client)
         if known is None or known.is_shut_down:
             known = self._build(client)
@@ -65,11 +63,11 @@ class _Wrapper:
     def _build(self, client: Client) -> Middleware:
         settings = self._settings()
         reload = None if settings.origin.path is None else self._settings
-        middleware = Middleware(client, settings, self._plugins, reload)
+        middleware = Middleware(ClientView(client), settings, self._plugins, reload)
         middleware.shared = self._shares
         if self._shares:
-            self._of_pool[pool_of(client)] = middleware
-            weakref.finalize(pool_of(client), middleware.shut_down)
+            self._of_pool[keeper_of(client)] = middleware
+            weakref.finalize(keeper_of(client), middleware.shut_down)
         else:
             weakref.finalize(client, middleware.shut_down)
         return middleware

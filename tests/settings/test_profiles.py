@@ -107,7 +107,7 @@ def test_every_profile_is_checked(path: Path) -> None:
     path.write_text("[profiles.production]\nplugin = ['a']", encoding="utf-8")
     with pytest.raises(SettingsError) as caught:
         load_settings(path, environ={})
-    assert f"{path}, line 2: [profiles.production] plugin = " in str(caught.value)
+    assert f"{path}, line 2: [profiles.production] plugin: unknown key" in str(caught.value)
     assert "did you mean 'plugins'?" in str(caught.value)
 
 

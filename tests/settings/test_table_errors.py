@@ -268,9 +268,12 @@ def test_long_values_are_cut(tmp_path: Path) -> None:
             ["line 1: plugins: two plugins of the same name, 'a' (items 1 and 3): a plugin ru"],
         ),
         ("blocked = 1", ["line 1: blocked = 1: should be a valid list"]),
-        ("plugin = ['a']", ["plugin = [\"a\"]: unknown key; did you mean 'plugins'?"]),
-        ("\nttl = 5", ["line 2: ttl = 5: unknown key; known here are plugins, blocked, profiles"]),
-        ("a = 1\nplugins = 1", ["2 problems in the settings:", "line 1: a = 1", "line 2: plugins"]),
+        ("plugin = ['a']", ["line 1: plugin: unknown key; did you mean 'plugins'?"]),
+        ("\nttl = 5", ["line 2: ttl: unknown key; known here are plugins, blocked, profiles"]),
+        (
+            "a = 1\nplugins = 1",
+            ["2 problems in the settings:", "line 1: a: unknown key", "line 2: plugins"],
+        ),
         (
             "[profiles.p]\nplugins = ['a', 'a']",
             ["line 2: [profiles.p] plugins: two plugins of the same name"],
@@ -310,3 +313,10 @@ def test_settings_compare_by_values_and_source(tmp_path: Path) -> None:
     before = from_text(tmp_path, "[cache]\nkeep = 1\n")
     assert from_text(tmp_path, "# a comment\n[cache]\nkeep = 1\n") == before
     assert from_text(tmp_path, "[cache]\nkeep = 2\n") != before
+
+
+def test_the_value_of_a_stray_key_is_not_shown(tmp_path: Path) -> None:
+    """A secret above the header of the table that it was meant for is not printed."""
+    with pytest.raises(SettingsError, match="line 1: password: unknown key") as caught:
+        from_text(tmp_path, "password = 'hunter2'\n[cache]\n")
+    assert "hunter2" not in str(caught.value)

@@ -31,7 +31,7 @@ _POOL_LISTS = ("_available_connections", "_in_use_connections", "_connections")
 class _Opening:
     """Makes the connection, then sends commands on it."""
 
-    sleep = staticmethod(time.sleep)
+    sleep: Any = staticmethod(time.sleep)
 
     def __init__(self, connect: Callable[[], Any], raw: Any) -> None:
         self._connect = connect
@@ -49,7 +49,7 @@ class _Opening:
 
 
 class _AsyncOpening(_Opening):
-    sleep = staticmethod(asyncio.sleep)
+    sleep: Any = staticmethod(asyncio.sleep)
 
     async def send(self, item: Any) -> Any:
         if item.__class__ is Connection:

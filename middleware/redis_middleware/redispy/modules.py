@@ -22,6 +22,9 @@ class _Module(Adopted):
         return adopt_pipeline(pipe, self._redis_middleware)
 
 
+_KINDS = ((object, _Module),)
+
+
 def adopt_module(module: Any, middleware: Middleware) -> Any:
     """Let the pipelines of a module's command group run the client's plugins; give it back."""
-    return adopt(module, [(object, _Module)], middleware)
+    return adopt(module, _KINDS, middleware)

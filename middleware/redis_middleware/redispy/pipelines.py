@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -21,7 +21,7 @@ from redis_middleware.command import Batch, Command, Place
 from redis_middleware.drivers import run, run_async, run_steps, run_steps_async
 from redis_middleware.errors import PluginError
 from redis_middleware.lockstep import Lockstep
-from redis_middleware.redispy.adoption import Adopted, adopt
+from redis_middleware.redispy.adoption import Adopted, adopt, adopt_copy
 
 if TYPE_CHECKING:
     from redis_middleware.handle import Middleware
@@ -36,7 +36,8 @@ class _Queue:
 
     @staticmethod
     def read(pipe: Any) -> _Queued:
-        return list(pipe.command_stack)
+        stack: _Queued = pipe.command_stack
+        return stack
 
     @staticmethod
     def write(pipe: Any, commands: Sequence[Command]) -> None:
@@ -95,7 +96,7 @@ class _ClusterQueue:
             strategy._annotate_exception(error, number, args)
         else:
             # redis.asyncio's cluster pipeline writes this in the midst of its execution.
-            text = truncate_text(" ".join(map(safe_str, args)))
+            text = truncate_text(" ".join(map(safe_str, args)))  # type: ignore[no-untyped-call]
             problem = f"Command # {number} ({text}) of pipeline caused error: {error.args}"
             error.args = (problem, *error.args[1:])
 
@@ -113,22 +114,28 @@ class _ClusterQueue:
 class _Prepared:
     """A pipeline about to be executed: what was queued, and the rounds to run."""
 
-    __slots__ = ("batch", "first", "middleware", "pipe", "queue", "sent", "server_errors", "steps")
+    __slots__ = ("batch", "batch_flows", "first", "lockstep", "middleware", "pipe", "queue")
 
     def __init__(self, pipe: Any, queue: Any, middleware: Middleware) -> None:
         self.pipe = pipe
         self.queue = queue
         self.middleware = middleware
         self.first = True
-        self.server_errors: list[Any] = []
         self.batch: Batch | None = None
-        self.steps: Generator[Any, Any, Any]
-        queued = queue.read(pipe)
+        self.batch_flows = middleware.pipeline.batch
+        self.lockstep: Lockstep
         pipeline = middleware.pipeline
-        chains = pipeline.chains
-        if not queued or pipeline.is_idle:
+        if pipeline.is_idle:
             return
-        if pipeline.batch is None and all(chains[args[0]] is None for args, _ in queued):
+        queued = queue.read(pipe)
+        chains = pipeline.chains
+        if self.batch_flows is None:
+            for args, _ in queued:
+                if chains[args[0]] is not None:
+                    break
+            else:
+                return
+        elif not queued:
             return
         place = Place.TRANSACTION if queue.is_transaction(pipe) else Place.PIPELINE
         view = middleware.client
@@ -138,9 +145,7 @@ class _Prepared:
             spec = None if chain is None or chain.by_subcommand else chain.spec
             commands.append(Command(args, options, spec, view, place, position))
         self.batch = Batch(tuple(commands), place, view)
-        self.steps = Lockstep.of_batch(
-            self.batch, pipeline.batch, chains, middleware.once
-        ).steps()
+        self.lockstep = Lockstep.of_batch(self.batch, self.batch_flows, chains, middleware.once)
 
     def load(self, commands: Sequence[Command]) -> None:
         """Put a round's commands into the pipeline's queue."""
@@ -148,11 +153,6 @@ class _Prepared:
         if not (self.first and commands == list(self.batch.commands)):
             self.queue.write(self.pipe, commands)
         self.first = False
-
-    def take(self, replies: Sequence[Any]) -> Sequence[Any]:
-        """Note which of the round's replies are failures that the server reported."""
-        self.server_errors += [reply for reply in replies if isinstance(reply, Exception)]
-        return replies
 
     def must_check_watch(self) -> bool:
         """Whether every command was answered without a send although keys are watched."""
@@ -162,21 +162,23 @@ class _Prepared:
         """The replies for the application, or its first error, annotated as redis-py does."""
         assert self.batch is not None
         if not isinstance(replies, list) or len(replies) != len(self.batch):
-            pipeline = self.middleware.pipeline
+            flows = self.batch_flows
             raise PluginError(
-                ", ".join(hook.plugin for hook in pipeline.batch.hooks) if pipeline.batch else "?",
+                ", ".join(hook.plugin for hook in flows.hooks) if flows else "?",
                 "redis_batch",
                 repr(self.batch),
                 f"the flow must return a list of {len(self.batch)} replies, it returned "
                 f"{type(replies).__name__}"
                 + (f" of {len(replies)}" if isinstance(replies, list) else ""),
             )
+        if self.batch_flows is None and not self.lockstep.has_failures:
+            return replies
         for position, reply in enumerate(replies):
             if isinstance(reply, Exception):
                 if isinstance(reply, PluginError):
                     raise reply
                 if raise_on_error:
-                    if any(reply is error for error in self.server_errors):
+                    if any(reply is failure for failure in self.lockstep.failures):
                         args = self.batch.commands[position].args
                         self.queue.annotate(self.pipe, reply, position + 1, args)
                     raise reply
@@ -184,7 +186,7 @@ class _Prepared:
 
 
 class _BatchTransport:
-    sleep = staticmethod(time.sleep)
+    sleep: Any = staticmethod(time.sleep)
 
     def __init__(self, prepared: _Prepared, execute: Any, arguments: tuple[Any, ...]) -> None:
         self._prepared = prepared
@@ -197,22 +199,22 @@ class _BatchTransport:
     def send_many(self, commands: Sequence[Command]) -> Sequence[Any]:
         self._prepared.load(commands)
         replies: Sequence[Any] = self._execute(False, *self._arguments)
-        return self._prepared.take(replies)
+        return replies
 
 
 class _AsyncBatchTransport(_BatchTransport):
-    sleep = staticmethod(asyncio.sleep)
+    sleep: Any = staticmethod(asyncio.sleep)
 
     async def send_many(self, commands: Sequence[Command]) -> Sequence[Any]:  # type: ignore[override]
         self._prepared.load(commands)
         replies: Sequence[Any] = await self._execute(False, *self._arguments)
-        return self._prepared.take(replies)
+        return replies
 
 
 class _ImmediateTransport:
     """Commands on the connection that the pipeline holds while it watches keys."""
 
-    sleep = staticmethod(time.sleep)
+    sleep: Any = staticmethod(time.sleep)
 
     def __init__(self, execute: Any) -> None:
         self._execute = execute
@@ -231,7 +233,7 @@ class _ImmediateTransport:
 
 
 class _AsyncImmediateTransport(_ImmediateTransport):
-    sleep = staticmethod(asyncio.sleep)
+    sleep: Any = staticmethod(asyncio.sleep)
 
     async def send_many(self, commands: Sequence[Command]) -> list[Any]:  # type: ignore[override]
         replies = []
@@ -254,7 +256,7 @@ class _SyncPipeline(Adopted):
         if prepared.batch is None:
             return execute(raise_on_error)
         try:
-            replies = run_steps(prepared.steps, _BatchTransport(prepared, execute, ()))
+            replies = run_steps(prepared.lockstep.steps(), _BatchTransport(prepared, execute, ()))
             if prepared.must_check_watch():
                 prepared.load(())
                 execute(False)
@@ -275,7 +277,7 @@ class _AsyncPipeline(Adopted):
             return await execute(raise_on_error, *arguments)
         transport: Any = _AsyncBatchTransport(prepared, execute, arguments)
         try:
-            replies = await run_steps_async(prepared.steps, transport)
+            replies = await run_steps_async(prepared.lockstep.steps(), transport)
             if prepared.must_check_watch():
                 prepared.load(())
                 await execute(False)
@@ -337,14 +339,16 @@ class _AsyncClusterPipeline(_ClusterCommands, _AsyncPipeline):
 
 
 # RediSearch's async pipeline derives from both colours: the async ones come first.
-_KINDS: list[tuple[type, type]] = [
+_KINDS: tuple[tuple[type, type], ...] = (
     (redis.asyncio.cluster.ClusterPipeline, _AsyncClusterPipeline),
     (redis.asyncio.client.Pipeline, _PlainAsyncPipeline),
     (redis.cluster.ClusterPipeline, _SyncClusterPipeline),
     (redis.client.Pipeline, _PlainPipeline),
-]
+)
 
 
 def adopt_pipeline(pipe: Any, middleware: Middleware) -> Any:
     """Let a pipeline, just made by a wrapped client, run the client's plugins; give it back."""
-    return adopt(pipe, _KINDS, middleware)
+    # A cluster pipeline's strategy refers to it; a plain pipeline is not known to anybody yet.
+    take = adopt_copy if hasattr(pipe, "command_stack") else adopt
+    return take(pipe, _KINDS, middleware)

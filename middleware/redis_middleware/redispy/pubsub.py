@@ -43,7 +43,7 @@ def _response(response: Any, message: Message) -> list[Any]:
 class _Delivery:
     """Hands a message to redis-py, which calls the application's handler if there is one."""
 
-    sleep = staticmethod(time.sleep)
+    sleep: Any = staticmethod(time.sleep)
 
     def __init__(self, handle: Any, response: Any, ignore: bool) -> None:
         self._handle = handle
@@ -79,7 +79,7 @@ class _AsyncPubSub(Adopted):
 
 
 class _AsyncDelivery(_Delivery):
-    sleep = staticmethod(asyncio.sleep)
+    sleep: Any = staticmethod(asyncio.sleep)
 
 
 class _NodePubSubs(Adopted):
@@ -100,13 +100,12 @@ class _AsyncClusterPubSub(_NodePubSubs, _AsyncPubSub):
     """A ``redis.asyncio.RedisCluster``'s subscription."""
 
 
-_KINDS: list[tuple[type, type]] = [
+_KINDS: tuple[tuple[type, type], ...] = (
+    (redis.asyncio.cluster.ClusterPubSub, _AsyncClusterPubSub),
     (redis.cluster.ClusterPubSub, _SyncClusterPubSub),
     (redis.client.PubSub, _SyncPubSub),
     (redis.asyncio.client.PubSub, _AsyncPubSub),
-]
-if hasattr(redis.asyncio.cluster, "ClusterPubSub"):
-    _KINDS.insert(0, (redis.asyncio.cluster.ClusterPubSub, _AsyncClusterPubSub))
+)
 
 
 def adopt_pubsub(pubsub: Any, middleware: Middleware) -> Any:

@@ -39,7 +39,7 @@ class ClientView:
         is_cluster: whether it is a ``RedisCluster``.
     """
 
-    __slots__ = ("_client", "_encoder", "_pool", "encode", "is_async", "is_cluster")
+    __slots__ = ("_client", "_encoder", "_keeper", "encode", "is_async", "is_cluster")
 
     encode: Callable[[Any], bytes]
     """The bytes on the wire of an argument: ``encode(value)``, by the client's encoding.
@@ -57,7 +57,7 @@ class ClientView:
     def follow(self, client: AnyClient) -> None:
         """Speak of this client from now on: another one of the same pool."""
         self._client = weakref.ref(client)
-        self._pool = weakref.ref(pool_of(client))
+        self._keeper = weakref.ref(keeper_of(client))
 
     @property
     def client(self) -> AnyClient | None:
@@ -70,7 +70,8 @@ class ClientView:
 
         ``None`` when it is garbage.
         """
-        return self._pool()
+        keeper = self._keeper()
+        return None if keeper is None else getattr(keeper, "nodes_manager", keeper)
 
     @property
     def decode_responses(self) -> bool:
@@ -80,7 +81,7 @@ class ClientView:
     @property
     def connection_kwargs(self) -> dict[str, Any]:
         """The settings of its connections, as redis-py keeps them; empty when it is garbage."""
-        pool = self._pool()
+        pool = self.pool
         return {} if pool is None else dict(pool.connection_kwargs)
 
     @property
@@ -94,7 +95,7 @@ class ClientView:
         For a cluster client that is the primary of the command's slot, or ``None`` for commands
         without keys, or with keys of several slots. For Sentinel it is the address found last.
         """
-        pool = self._pool()
+        pool = self.pool
         if pool is None:
             return None
         if not self.is_cluster:
@@ -106,9 +107,17 @@ class ClientView:
         return None if node is None or not hasattr(node, "port") else address(node.host, node.port)
 
 
-def pool_of(client: AnyClient) -> Any:
-    """What the connections of the client belong to: its pool, or a cluster's nodes manager."""
-    return client.nodes_manager if hasattr(client, "nodes_manager") else client.connection_pool
+def keeper_of(client: AnyClient) -> Any:
+    """What keeps the connections of the client: its pool, or a cluster's nodes manager.
+
+    For redis.asyncio's cluster that is the client itself: nothing can refer weakly to its nodes
+    manager, which no other client can share.
+    """
+    if isinstance(client, redis.asyncio.RedisCluster):
+        return client
+    return (
+        client.nodes_manager if isinstance(client, redis.RedisCluster) else client.connection_pool
+    )
 
 
 def address(host: Any, port: Any) -> ServerAddress:

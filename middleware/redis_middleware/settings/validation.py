@@ -90,7 +90,7 @@ def top_level_problems(data: Mapping[str, Any], place_of: PlaceOf) -> list[str]:
     except ValidationError as error:
         located = _located(error, data)
         stray = [path for path, details in located if _is_stray_key(path, details)]
-        problems += [_stray_key(place_of(path), _value_at(data, path)) for path in stray]
+        problems += [_stray_key(place_of(path)) for path in stray]
         located = [(path, details) for path, details in located if path not in stray]
         problems += _worded(located, data, model_schema(TopLevelModel), place_of)
         return problems
@@ -109,10 +109,10 @@ def _is_stray_key(path: KeyPath, details: ErrorDetails) -> bool:
     return len(level) == 1 and level[0] not in RESERVED_KEYS and details["type"] in _NOT_A_TABLE
 
 
-def _stray_key(place: Place, value: object) -> str:
+def _stray_key(place: Place) -> str:
     meant = did_you_mean(place.key, RESERVED_KEYS)
     return (
-        f"{place} = {shown(value)}: unknown key{meant or ';'} known here are "
+        f"{place}: unknown key{meant or ';'} known here are "
         f"{', '.join(RESERVED_KEYS)} and a table for each plugin, such as [slow_log]"
     )
 

@@ -1,0 +1,1 @@
+"""Benchmarks: everything is measured beside its rival, in one run, and reported as a ratio."""

@@ -1,0 +1,145 @@
+"""``redis-middleware explain``: what a command is, its keys, and which plugins see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from redis_middleware.chains import Hook
+from redis_middleware.cli.options import FileOption, ProfileOption
+from redis_middleware.cli.output import console
+from redis_middleware.command import spec_for
+from redis_middleware.commands import CommandSpec, KeyUse, all_specs, find_keys, key_slot
+from redis_middleware.discovery import load_plugins
+from redis_middleware.pipeline import Pipeline
+from redis_middleware.settings import Settings, load_settings
+from redis_middleware.settings.problems import did_you_mean
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    # What looks like an option after COMMAND is an argument of it, such as the -1 of LRANGE.
+    settings = {"allow_interspersed_args": False, "ignore_unknown_options": True}
+    app.command("explain", context_settings=settings)(_explain)
+
+
+def _explain(
+    command: Annotated[str, typer.Argument(help="The command's name.", show_default=False)],
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(help="Its arguments.", metavar="[ARGS]...", show_default=False),
+    ] = None,
+    file: FileOption = None,
+    profile: ProfileOption = None,
+) -> None:
+    """Tell of a command: what it is, its keys and slot, and which plugins would see it, in order.
+
+    Nothing is sent. Options go before COMMAND: redis-middleware explain -f app.toml LRANGE k 0 -1
+    """
+    args = (command, *(arguments or ()))
+    wire = (*command.split(), *(arguments or ()))
+    spec = spec_for(args)
+    out = console()
+    _print_spec(out, spec, wire)
+    _print_keys(out, wire, find_keys(spec, wire), spec)
+    settings = load_settings(file, profile=profile)
+    _print_plugins(out, settings, Pipeline(load_plugins(settings)), args, spec)
+
+
+def _print_spec(out: Console, spec: CommandSpec, wire: Sequence[str]) -> None:
+    out.print(Text.assemble((spec.name, "bold"), f"  {_kind(spec)}"))
+    if not spec.known:
+        known = [other.name for other in all_specs()]
+        meant = did_you_mean(spec.name, known)
+        out.print(
+            f"not in the table of commands{meant}: a module's command, or none; whether it has "
+            "keys is not known",
+            style="yellow",
+            soft_wrap=True,
+        )
+        return
+    _print_row(out, "flags", ", ".join(sorted(spec.flags)))
+    _print_row(out, "categories", ", ".join(sorted(spec.categories)))
+    fewest = abs(spec.arity) - len(spec.name.split())
+    at_least = "at least " if spec.arity < 0 else ""
+    _print_row(out, "arguments", f"{at_least}{fewest}")
+    given = len(wire) - len(spec.name.split())
+    if given < fewest or (spec.arity > 0 and given > fewest):
+        _print_row(out, "", f"{given} are given: the server would refuse it", "yellow")
+
+
+def _kind(spec: CommandSpec) -> str:
+    if not spec.known:
+        return "unknown"
+    access = "reads" if spec.is_read else "writes" if spec.is_write else "neither reads nor writes"
+    more = [
+        word
+        for word, holds in (
+            ("may wait", spec.is_blocking),
+            ("administers", spec.is_admin),
+            ("publishes or subscribes", spec.is_pubsub),
+        )
+        if holds
+    ]
+    return ", ".join([f"group {spec.group}", access, *more] if spec.group else [access, *more])
+
+
+def _print_keys(
+    out: Console, wire: Sequence[str], uses: Sequence[KeyUse], spec: CommandSpec
+) -> None:
+    slots = set()
+    for use in uses:
+        slot = key_slot(wire[use.position].encode())
+        slots.add(slot)
+        access = " and ".join(
+            word for word, holds in (("read", use.reads), ("written", use.writes)) if holds
+        )
+        text = f"{wire[use.position]}  slot {slot}, {access or 'neither read nor written'}"
+        _print_row(out, "key", f"{text} ({', '.join(sorted(use.flags))})")
+    if not uses and spec.known:
+        _print_row(out, "keys", "none")
+    if not spec.keys_complete:
+        _print_row(out, "", "it may use more keys than its arguments name", "yellow")
+    if len(slots) > 1:
+        _print_row(
+            out, "", f"the keys are in {len(slots)} slots: a cluster refuses that", "yellow"
+        )
+
+
+def _print_plugins(
+    out: Console,
+    settings: Settings,
+    pipeline: Pipeline,
+    args: tuple[str, ...],
+    spec: CommandSpec,
+) -> None:
+    out.print()
+    out.print(f"settings  {settings.origin}", soft_wrap=True)
+    chain = pipeline.chains.of(args)
+    _print_hooks(out, f"{spec.name} by itself", "redis_command", chain.hooks if chain else ())
+    if pipeline.batch is not None:
+        _print_hooks(out, "a pipeline with it, as a whole", "redis_batch", pipeline.batch.hooks)
+    seen = {hook.plugin for hook in chain.hooks} if chain else set()
+    seen |= {hook.plugin for hook in pipeline.batch.hooks} if pipeline.batch else set()
+    others = [plugin.name for plugin in pipeline.plugins if plugin.name not in seen]
+    if others:
+        _print_row(out, "not seen by", ", ".join(others))
+
+
+def _print_hooks(out: Console, what: str, hook_name: str, hooks: Sequence[Hook]) -> None:
+    if not hooks:
+        out.print(f"no plugin sees {what}")
+        return
+    out.print(f"{what} is seen, outermost first, by")
+    for number, hook in enumerate(hooks, start=1):
+        out.print(Text.assemble(f"  {number}. ", (hook.plugin, "bold"), (f"  {hook_name}", "dim")))
+
+
+def _print_row(out: Console, label: str, text: str, style: str = "") -> None:
+    out.print(Text.assemble((f"  {label:<12}", "dim"), (text, style)), soft_wrap=True)

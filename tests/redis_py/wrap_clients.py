@@ -1,0 +1,106 @@
+"""A pytest plugin, ``-p wrap_clients``: every client that a test makes runs pass-through plugins.
+
+Clients are wrapped where code outside of redis-py makes them: by calling one of the four classes,
+``from_url()``, ``from_pool()``, or a Sentinel's ``master_for()`` and ``slave_for()``. What redis-py
+makes for itself, a cluster's client of each node or the client that ``client()`` gives, is left to
+the middleware, as it is in any application.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import redis
+import redis.asyncio
+import redis.asyncio.sentinel
+import redis.sentinel
+
+from redis_middleware import Batch, Command, Connection, Flow, Message, hookimpl, wrap
+
+_CLASSES: tuple[type, ...] = (
+    redis.Redis,
+    redis.asyncio.Redis,
+    redis.RedisCluster,
+    redis.asyncio.RedisCluster,
+)
+_SENTINELS: tuple[type, ...] = (redis.sentinel.Sentinel, redis.asyncio.sentinel.Sentinel)
+
+
+class Outer:
+    """Wants every command, implements every hook around something, and passes everything on."""
+
+    @hookimpl
+    def redis_command(self, command: Command) -> Flow:
+        """Pass the command on, and its reply back."""
+        return (yield command)
+
+    @hookimpl
+    def redis_batch(self, batch: Batch) -> Flow:
+        """Pass the pipeline on, and its replies back."""
+        return (yield batch)
+
+    @hookimpl
+    def redis_connect(self, connection: Connection) -> Flow:
+        """Let the connection be made."""
+        return (yield connection)
+
+    @hookimpl
+    def redis_message(self, message: Message) -> Flow:
+        """Let the message be delivered."""
+        return (yield message)
+
+
+class Inner(Outer):
+    """The same once more: a pipeline of several plugins takes other paths than one."""
+
+
+def _is_redis_py(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] == "redis"
+
+
+def _wrap(client: Any) -> Any:
+    return wrap(client, {}, plugins=[Outer, Inner])
+
+
+def _wrap_what_is_made(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def make(*args: Any, **kwargs: Any) -> Any:
+        client = function(*args, **kwargs)
+        return client if _is_redis_py(sys._getframe(1)) else _wrap(client)
+
+    return make
+
+
+def _wrap_instances(cls: Any) -> None:
+    original = cls.__init__
+
+    @functools.wraps(original)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        if not _is_redis_py(sys._getframe(1)):
+            _wrap(self)
+
+    cls.__init__ = __init__
+    for name in ("from_url", "from_pool"):
+        if name in vars(cls):
+            setattr(cls, name, classmethod(_wrap_what_is_made(vars(cls)[name].__func__)))
+
+
+def _wrap_everything() -> None:
+    for cls in _CLASSES:
+        _wrap_instances(cls)
+    makers: list[tuple[Any, tuple[str, ...]]] = [
+        *((sentinel, ("master_for", "slave_for")) for sentinel in _SENTINELS),
+        (redis, ("from_url",)),
+        (redis.asyncio, ("from_url",)),
+    ]
+    for holder, names in makers:
+        for name in names:
+            setattr(holder, name, _wrap_what_is_made(getattr(holder, name)))
+
+
+_wrap_everything()
