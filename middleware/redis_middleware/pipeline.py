@@ -71,7 +71,7 @@ class Pipeline:
     def _implementations(self, name: str) -> Iterator[Any]:
         # pluggy calls the last one first.
         implementations: list[Any] = getattr(self._manager.hook, name).get_hookimpls()
-        return reversed(implementations)
+        return iter(implementations[::-1])
 
     def call(self, name: str, plugin: str, **arguments: Any) -> None:
         """Call a hook that is not a flow, of one plugin."""

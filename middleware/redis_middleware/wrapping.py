@@ -16,10 +16,7 @@ from redis_middleware.settings import Settings, load_settings
 
 __all__ = ["middleware", "middleware_of", "unwrap", "wrap"]
 
-Client = TypeVar(
-    "Client",
-    bound=redis.Redis | redis.asyncio.Redis | redis.RedisCluster | redis.asyncio.RedisCluster,
-)
+Client = TypeVar("Client", bound=AnyClient)
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 SettingsSource = str | os.PathLike[str] | Mapping[str, object]
 PluginSource = str | type | object

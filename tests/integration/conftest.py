@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands.conftest import redis_server, server_binaries
 from tests.integration.servers import Servers
+
+__all__ = ["redis_server", "server_binaries"]
 
 _HERE = Path(__file__).parent
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -77,6 +78,12 @@ class Control:
             int(node.info("commandstats").get(f"cmdstat_{command}", {}).get("calls", 0))
             for node in self.nodes
         )
+
+    def delete(self, key: str) -> None:
+        """Delete a key, wherever it is."""
+        for node in self.nodes:
+            with contextlib.suppress(redis.ResponseError):
+                node.delete(key)
 
     def connections(self, name: str) -> int:
         """How many connections of that name the servers have."""

@@ -14,6 +14,7 @@ import redis.cluster
 import redis.sentinel
 
 from redis_middleware.embedded import Server
+from tests.commands.conftest import REDIS
 from tests.integration.control import Control
 from tests.integration.servers import Servers
 
@@ -32,8 +33,8 @@ class Kind:
     Attributes:
         name: what it is called.
         build: makes a bare client of the run's servers, with further options of redis-py's.
-        deployment: what it talks to: ``standalone``, ``cluster``, ``primary`` or ``replica`` (both
-            behind a sentinel), or ``fake``.
+        deployment: what it talks to: ``standalone``, ``redis``, ``cluster``, ``primary`` or
+            ``replica`` (both behind a sentinel), or ``fake``.
         is_async: whether it is one of redis.asyncio.
         decodes: whether replies are text.
         is_variant: whether it differs from a plain client in its transport only, so that a few
@@ -149,9 +150,7 @@ def _shared_pool(cls: Any, pool_class: Any) -> Build:
 def _cached(servers: Servers, **options: Any) -> Any:
     from redis.cache import CacheConfig
 
-    return redis.Redis(
-        **_address(servers.standalone), protocol=3, cache_config=CacheConfig(), **options
-    )
+    return redis.Redis(**_address(servers.redis), protocol=3, cache_config=CacheConfig(), **options)
 
 
 def _cluster(cls: type, **fixed: Any) -> Build:
@@ -224,7 +223,6 @@ KINDS: list[Kind] = [
     ),
     *_both("shared pool", _of_pools(_shared_pool, "ConnectionPool"), _PLAIN, is_variant=True),
     *_both("subclass", _tcp, (OwnRedis, OwnAsyncRedis), is_variant=True),
-    Kind("client-side cache", _cached, "standalone", is_variant=True),
     *_both("sentinel primary", lambda cls: _sentinel(cls, "master_for"), _SENTINELS, "primary"),
     *_both("sentinel replica", lambda cls: _sentinel(cls, "slave_for"), _SENTINELS, "replica"),
     *_both("cluster", _cluster, _CLUSTERS, "cluster"),
@@ -238,6 +236,9 @@ KINDS: list[Kind] = [
     ),
     *_both("fake", _fake, _FAKES, "fake"),
 ]
+if REDIS is not None:
+    # Valkey refuses it.
+    KINDS.append(Kind("client-side cache", _cached, "redis", is_variant=True))
 if HAS_UNIFIED_RESPONSES:
     KINDS += _both("unified", lambda cls: _tcp(cls, legacy_responses=False), _PLAIN)
 

@@ -39,6 +39,17 @@ class Servers:
         return servers
 
     @cached_property
+    def redis(self) -> Server:
+        """A Redis server, where one is installed, for what only Redis can do."""
+        server: Server = self._request.getfixturevalue("redis_server")
+        return server
+
+    @cached_property
+    def redis_control(self) -> Control:
+        """For the Redis server."""
+        return self._closed(Control([connect(self.redis)]))
+
+    @cached_property
     def standalone_control(self) -> Control:
         """For the single server."""
         return self._closed(Control([connect(self.standalone)]))

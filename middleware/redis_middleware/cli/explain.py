@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -77,17 +78,19 @@ def _print_spec(out: Console, spec: CommandSpec, wire: Sequence[str]) -> None:
 def _kind(spec: CommandSpec) -> str:
     if not spec.known:
         return "unknown"
-    access = "reads" if spec.is_read else "writes" if spec.is_write else "neither reads nor writes"
-    more = [
+    words = [
         word
         for word, holds in (
+            (f"group {spec.group}", spec.group),
+            ("reads", spec.is_read),
+            ("writes", spec.is_write),
             ("may wait", spec.is_blocking),
             ("administers", spec.is_admin),
             ("publishes or subscribes", spec.is_pubsub),
         )
         if holds
     ]
-    return ", ".join([f"group {spec.group}", access, *more] if spec.group else [access, *more])
+    return ", ".join(words)
 
 
 def _print_keys(
@@ -95,21 +98,22 @@ def _print_keys(
 ) -> None:
     slots = set()
     for use in uses:
-        slot = key_slot(wire[use.position].encode())
+        # What the shell gave, byte for byte, whatever the encoding of the terminal.
+        key = os.fsencode(wire[use.position])
+        slot = key_slot(key)
         slots.add(slot)
         access = " and ".join(
             word for word, holds in (("read", use.reads), ("written", use.writes)) if holds
         )
-        text = f"{wire[use.position]}  slot {slot}, {access or 'neither read nor written'}"
+        shown = key.decode("utf-8", "backslashreplace")
+        text = f"{shown}  slot {slot}, {access or 'neither read nor written'}"
         _print_row(out, "key", f"{text} ({', '.join(sorted(use.flags))})")
     if not uses and spec.known:
         _print_row(out, "keys", "none")
     if not spec.keys_complete:
         _print_row(out, "", "it may use more keys than its arguments name", "yellow")
     if len(slots) > 1:
-        _print_row(
-            out, "", f"the keys are in {len(slots)} slots: a cluster refuses that", "yellow"
-        )
+        _print_row(out, "", f"the keys are in {len(slots)} slots: a cluster refuses that", "yellow")
 
 
 def _print_plugins(

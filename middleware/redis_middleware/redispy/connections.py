@@ -139,7 +139,7 @@ def _observe(holder: Any, middleware: Middleware, mixin: type) -> None:
                 inner = getattr(connection, "_conn", connection)
                 if type(inner) is base:
                     inner.__class__ = cls
-    middlewares: list[weakref.ref[Middleware]] = cls._redis_middlewares  # type: ignore[attr-defined]
+    middlewares: list[weakref.ref[Middleware]] = cls._redis_middlewares
     middlewares[:] = [known for known in middlewares if known() not in (None, middleware)]
     middlewares.append(weakref.ref(middleware))
 

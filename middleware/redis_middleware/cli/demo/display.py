@@ -1,0 +1,59 @@
+"""The demo's tables."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.table import Table
+
+from redis_middleware.cli.demo.measurements import Measurements
+from redis_middleware.cli.demo.workload import OPERATIONS
+
+__all__ = ["milliseconds", "new_table", "operations_table"]
+
+
+def new_table(title: str, *columns: str) -> Table:
+    """An empty table; a column's name that ends in ``>`` makes it one of numbers."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for column in columns:
+        if column.endswith(">"):
+            table.add_column(column[:-1], justify="right", overflow="fold")
+        else:
+            table.add_column(column, overflow="fold")
+    return table
+
+
+def milliseconds(seconds: float) -> str:
+    """A duration with the digits that matter."""
+    value = seconds * 1000
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}"
+
+
+def operations_table(measurements: Measurements, seconds: float) -> Table:
+    """The rates and latencies so far.
+
+    Args:
+        measurements: of every kind of operation.
+        seconds: how long they have been taken.
+    """
+    table = new_table(
+        f"{measurements.count:,} operations in {seconds:.1f} s",
+        "operation",
+        "commands",
+        "per s>",
+        "median ms>",
+        "99 % ms>",
+        "longest ms>",
+        "failed>",
+    )
+    for operation in OPERATIONS:
+        timings = measurements.of(operation.name)
+        table.add_row(
+            operation.name,
+            operation.commands,
+            f"{timings.count / seconds:,.1f}" if seconds else "",
+            milliseconds(timings.percentile(0.5)),
+            milliseconds(timings.percentile(0.99)),
+            milliseconds(timings.longest),
+            ", ".join(f"{count} {name}" for name, count in timings.errors.items()),
+        )
+    return table
