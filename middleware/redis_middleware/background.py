@@ -8,6 +8,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Generator, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from redis_middleware.chains import Chain, Hook
@@ -19,41 +20,77 @@ from redis_middleware.redispy.clients import sender
 if TYPE_CHECKING:
     from redis_middleware.handle import Middleware
 
-__all__ = ["Background"]
+__all__ = ["Background", "Stopped", "background_chain"]
 
 logger = logging.getLogger("redis_middleware")
 
-_FIRST_DELAY = 1.0
-_LONGEST_DELAY = 60.0
-_JOIN_SECONDS = 1.0
 
-
-class _Stopped(BaseException):
+class Stopped(BaseException):
     """Raised in a flow whose work is to end."""
 
 
-class _Job:
-    """One background flow: what makes it, and the thread or task that runs it."""
+def background_chain(
+    plugin: str, name: str, function: Callable[[], Flow], stop: threading.Event | None = None
+) -> Chain:
+    """The chain of one background flow, which is run with any item, and ends with a nil reply.
 
-    def __init__(self, plugin: str, function: Callable[[], Flow], name: str) -> None:
+    Args:
+        plugin: the name of the plugin that it works for.
+        name: what messages call it.
+        function: makes the flow.
+        stop: once it is set, the flow is stopped where it gets the outcome of what it yielded.
+    """
+
+    def whole(_: object) -> Generator[Any, Any, Any]:
+        yield from function() if stop is None else _until(stop, function())
+        return NIL
+
+    return Chain([Hook(plugin, f"background work {name!r}", whole, 0)], Command)
+
+
+def _until(stop: threading.Event, flow: Flow) -> Generator[Any, Any, None]:
+    try:
+        request = next(flow)
+        while True:
+            try:
+                outcome = yield request
+                if stop.is_set():
+                    raise Stopped
+            except BaseException as error:
+                request = flow.throw(error)
+            else:
+                request = flow.send(outcome)
+    except StopIteration:
+        return
+
+
+class _Job:
+    """One background flow: what makes it, whose it is, and the thread or task that runs it."""
+
+    def __init__(self, plugin: str, owner: object, function: Callable[[], Flow], name: str) -> None:
         self.plugin = plugin
+        self.owner = owner
         self.function = function
         self.name = name
-        self.runner: threading.Thread | asyncio.Task[None] | None = None
+        self.runner: _Worker | asyncio.Task[None] | None = None
         self.stop = threading.Event()
         self.finished = False
 
-    def chain(self) -> Chain:
-        def whole(_: Any) -> Generator[Any, Any, Any]:
-            yield from self.function()
-            return NIL
-
-        return Chain([Hook(self.plugin, f"background work {self.name!r}", whole, 0)], Command)
+    def __repr__(self) -> str:
+        return f"redis-middleware:{self.plugin}:{self.name}"
 
     def is_running(self) -> bool:
         if isinstance(self.runner, asyncio.Task):
             return not self.runner.done() and not self.runner.get_loop().is_closed()
         return self.runner is not None and self.runner.is_alive()
+
+
+class _Worker(threading.Thread):
+    """The thread of one job."""
+
+    def __init__(self, job: _Job, work: Callable[[_Job, threading.Event], None]) -> None:
+        super().__init__(target=work, args=(job, job.stop), name=repr(job), daemon=True)
+        self.stop = job.stop
 
 
 class _ThreadTransport:
@@ -66,10 +103,10 @@ class _ThreadTransport:
     def _sender(self) -> Any:
         middleware = self._middleware()
         if middleware is None or self._stop.is_set():
-            raise _Stopped
+            raise Stopped
         transport = sender(middleware.client, middleware)
         if transport is None:
-            raise _Stopped
+            raise Stopped
         return transport
 
     def send(self, command: Command) -> Any:
@@ -80,7 +117,7 @@ class _ThreadTransport:
 
     def sleep(self, seconds: float) -> None:
         if self._stop.wait(seconds):
-            raise _Stopped
+            raise Stopped
 
 
 class _TaskTransport(_ThreadTransport):
@@ -99,7 +136,17 @@ class Background:
 
     A flow that raises is logged, with the plugin's name, and started anew after 1, 2, 4 … at most
     60 seconds; one that returns has ended. Nothing runs while no plugin asked for any work.
+
+    Attributes:
+        first_delay: seconds until a flow that failed is started anew; doubled each time.
+        longest_delay: the longest such delay, in seconds. A flow that ran for longer than this
+            before it failed begins with the first delay again.
+        join_seconds: how long ``stop`` waits, all in all, for what cannot be interrupted.
     """
+
+    first_delay = 1.0
+    longest_delay = 60.0
+    join_seconds = 1.0
 
     def __init__(self, middleware: Middleware) -> None:
         self._middleware = weakref.ref(middleware)
@@ -109,9 +156,18 @@ class Background:
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def add(self, plugin: str, function: Callable[[], Flow], name: str) -> None:
-        """Take up a flow, and start it where that can be done now."""
-        self._jobs.append(_Job(plugin, function, name))
+    def add(self, plugin: str, owner: object, function: Callable[[], Flow], name: str) -> None:
+        """Take up a flow, and start it where that can be done now.
+
+        Args:
+            plugin: the name of the plugin that it works for.
+            owner: the plugin; ``None`` for work of the application's own.
+            function: makes the flow.
+            name: what the thread or task and messages call it.
+        """
+        job = _Job(plugin, owner, function, name)
+        with self._lock:
+            self._jobs.append(job)
         self.ensure()
 
     def ensure(self) -> None:
@@ -125,71 +181,68 @@ class Background:
         if middleware is None:
             return
         with self._lock:
+            if _is_stopping():
+                return
             for job in self._jobs:
                 if not job.finished and not job.is_running():
-                    self._start(job, middleware)
+                    self._start(job, is_async=middleware.client.is_async)
 
-    def _start(self, job: _Job, middleware: Middleware) -> None:
+    def _start(self, job: _Job, *, is_async: bool) -> None:
         job.stop = threading.Event()
-        if not middleware.client.is_async:
-            job.runner = threading.Thread(
-                target=_work_in_thread,
-                args=(job, self._middleware, job.stop),
-                name=f"redis-middleware:{job.plugin}:{job.name}",
-                daemon=True,
-            )
-            job.runner.start()
+        if is_async:
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                return
+            job.runner = loop.create_task(self._work_in_task(job, job.stop), name=repr(job))
             return
+        worker = _Worker(job, self._work_in_thread)
         try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            return
-        job.runner = loop.create_task(
-            _work_in_task(job, self._middleware, job.stop),
-            name=f"redis-middleware:{job.plugin}:{job.name}",
-        )
+            worker.start()
+        except RuntimeError as error:
+            # No threads are left, or the interpreter is about to exit; the command goes on.
+            logger.warning("%s cannot be started: %s", job, error)
+        else:
+            job.runner = worker
 
-    def stop(self, plugin: str | None = None) -> list[asyncio.Task[None]]:
-        """End the work (of one plugin), which ``ensure`` may start again.
+    def stop(self) -> list[asyncio.Task[None]]:
+        """End the work, which ``ensure`` may start again.
 
         Returns:
             The tasks that were cancelled and have still to end.
         """
-        tasks = []
-        threads = []
         with self._lock:
-            for job in self._jobs:
-                if plugin is not None and job.plugin != plugin:
-                    continue
-                job.stop.set()
-                if isinstance(job.runner, asyncio.Task):
-                    if job.is_running():
-                        _cancel(job.runner)
-                        tasks.append(job.runner)
-                elif job.runner is not None and job.runner is not threading.current_thread():
-                    threads.append(job.runner)
-                job.runner = None
-        for thread in threads:
-            thread.join(_JOIN_SECONDS)
-            if thread.is_alive():
-                logger.warning(
-                    "%s is still busy %s s after it was told to stop; it ends with what it does",
-                    thread.name,
-                    _JOIN_SECONDS,
-                )
+            threads, tasks = _tell_to_stop(self._jobs)
+        self._join(threads)
         return tasks
 
     async def stop_async(self) -> None:
         """End the work and wait until its tasks, of this event loop, have ended."""
         loop = asyncio.get_running_loop()
-        tasks = [task for task in self.stop() if task.get_loop() is loop]
+        current = asyncio.current_task()
+        tasks = [
+            task for task in self.stop() if task.get_loop() is loop and task is not current
+        ]
         if tasks:
-            await asyncio.wait(tasks, timeout=_JOIN_SECONDS)
+            await asyncio.wait(tasks, timeout=self.join_seconds)
 
-    def remove(self, plugin: str) -> None:
-        """End the work of a plugin for good."""
-        self.stop(plugin)
-        self._jobs = [job for job in self._jobs if job.plugin != plugin]
+    def remove(self, owner: object) -> None:
+        """End the work of a plugin (of the application: ``None``) for good."""
+        with self._lock:
+            removed = [job for job in self._jobs if job.owner is owner]
+            self._jobs = [job for job in self._jobs if job.owner is not owner]
+            threads, _ = _tell_to_stop(removed)
+        self._join(threads)
+
+    def _join(self, threads: Sequence[threading.Thread]) -> None:
+        deadline = monotonic() + self.join_seconds
+        for thread in threads:
+            thread.join(max(0.0, deadline - monotonic()))
+            if thread.is_alive():
+                logger.warning(
+                    "%s is still busy after it was told to stop; it ends with what it does",
+                    thread.name,
+                )
 
     def after_fork(self) -> None:
         """Start the work in the child process, where no thread of the parent's goes on."""
@@ -197,6 +250,84 @@ class Background:
         for job in self._jobs:
             job.runner = None
         self.ensure()
+
+    def _work_in_thread(self, job: _Job, stop: threading.Event) -> None:
+        transport = _ThreadTransport(self._middleware, stop)
+        chain = background_chain(job.plugin, job.name, job.function, stop)
+        delay = self.first_delay
+        while not stop.is_set():
+            middleware = self._middleware()
+            if middleware is None:
+                return
+            once = middleware.once
+            del middleware
+            began = monotonic()
+            try:
+                run(chain, job, transport, once)
+            except Stopped:
+                return
+            except Exception as error:
+                delay = self._delay(delay, began)
+                _log(job, error, delay)
+            else:
+                job.finished = True
+                return
+            stop.wait(delay)
+            delay *= 2
+
+    async def _work_in_task(self, job: _Job, stop: threading.Event) -> None:
+        transport: Any = _TaskTransport(self._middleware, stop)
+        chain = background_chain(job.plugin, job.name, job.function)
+        delay = self.first_delay
+        while not stop.is_set():
+            middleware = self._middleware()
+            if middleware is None:
+                return
+            once = middleware.once
+            del middleware
+            began = monotonic()
+            try:
+                await run_async(chain, job, transport, once)
+            except Stopped:
+                return
+            except Exception as error:
+                delay = self._delay(delay, began)
+                _log(job, error, delay)
+            else:
+                job.finished = True
+                return
+            await asyncio.sleep(delay)
+            delay *= 2
+
+    def _delay(self, delay: float, began: float) -> float:
+        if monotonic() - began > self.longest_delay:
+            return self.first_delay
+        return min(delay, self.longest_delay)
+
+
+def _tell_to_stop(jobs: Sequence[_Job]) -> tuple[list[_Worker], list[asyncio.Task[None]]]:
+    threads = []
+    tasks = []
+    for job in jobs:
+        job.stop.set()
+        if isinstance(job.runner, asyncio.Task):
+            if job.is_running():
+                _cancel(job.runner)
+                tasks.append(job.runner)
+        elif job.runner is not None and job.runner is not threading.current_thread():
+            threads.append(job.runner)
+        job.runner = None
+    return threads, tasks
+
+
+def _is_stopping() -> bool:
+    """Whether this thread runs a flow that was told to stop.
+
+    One that is busy sending when its client is closed may connect anew before it notices: that
+    must not bring its work back.
+    """
+    thread = threading.current_thread()
+    return isinstance(thread, _Worker) and thread.stop.is_set()
 
 
 def _cancel(task: asyncio.Task[None]) -> None:
@@ -220,49 +351,3 @@ def _log(job: _Job, error: Exception, delay: float) -> None:
         error,
         exc_info=error,
     )
-
-
-def _work_in_thread(job: _Job, middleware: weakref.ref[Middleware], stop: threading.Event) -> None:
-    transport = _ThreadTransport(middleware, stop)
-    delay = _FIRST_DELAY
-    while not stop.is_set():
-        owner = middleware()
-        if owner is None:
-            return
-        once = owner.once
-        del owner
-        try:
-            run(job.chain(), None, transport, once)
-        except _Stopped:
-            return
-        except Exception as error:
-            _log(job, error, delay)
-            stop.wait(delay)
-            delay = min(2 * delay, _LONGEST_DELAY)
-        else:
-            job.finished = True
-            return
-
-
-async def _work_in_task(
-    job: _Job, middleware: weakref.ref[Middleware], stop: threading.Event
-) -> None:
-    transport: Any = _TaskTransport(middleware, stop)
-    delay = _FIRST_DELAY
-    while not stop.is_set():
-        owner = middleware()
-        if owner is None:
-            return
-        once = owner.once
-        del owner
-        try:
-            await run_async(job.chain(), None, transport, once)
-        except _Stopped:
-            return
-        except Exception as error:
-            _log(job, error, delay)
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, _LONGEST_DELAY)
-        else:
-            job.finished = True
-            return

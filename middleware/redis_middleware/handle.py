@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from redis_middleware.background import Background
 from redis_middleware.chains import is_bug
-from redis_middleware.discovery import LoadedPlugin, load_plugin, load_plugins
-from redis_middleware.errors import PluginError, PluginNotFoundError
+from redis_middleware.discovery import LoadedPlugin, load_plugin, load_plugins, plugin_name
+from redis_middleware.errors import PluginError, PluginNotFoundError, SettingsError
 from redis_middleware.flow import Flow
 from redis_middleware.once import OnceRegistry
 from redis_middleware.pipeline import Pipeline
 from redis_middleware.redispy.connections import observe_connections
 from redis_middleware.redispy.view import AnyClient, ClientView
+from redis_middleware.reloading import Reconfiguration, plugins_after
 from redis_middleware.settings import Settings, Watch
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ class Middleware:
         self._bindings: weakref.WeakSet[Binding] = weakref.WeakSet()
         self._lock = threading.RLock()
         self._sources = sources
-        self._added: set[str] = set()
+        self._added: dict[str, object] = {}
+        self._removed: set[str] = set()
         self._reload = reload
         self._watch = Watch(settings.origin, monotonic) if reload is not None else None
         self.next_check = math.inf if self._watch is None else self._watch.next_check
@@ -87,6 +89,9 @@ class Middleware:
     ) -> None:
         """Add a plugin to the running pipeline, innermost unless told otherwise.
 
+        It stays when the settings change. One that the settings block is not added, which is
+        logged.
+
         Args:
             plugin: a name of an installed plugin, a plugin class, or a plugin object.
             before: the name of the plugin that it goes outside of.
@@ -99,21 +104,26 @@ class Middleware:
         with self._lock:
             plugins = list(self.pipeline.plugins)
             names = [loaded.name for loaded in plugins]
-            loaded = load_plugin(plugin, self.settings)
-            if loaded.name in names:
-                raise PluginNotFoundError(
-                    f"a plugin named {loaded.name!r} is in the pipeline already: "
+            name = plugin if isinstance(plugin, str) else plugin_name(plugin)
+            if name in names:
+                raise SettingsError(
+                    f"a plugin named {name!r} is in the pipeline already: "
                     f"remove it first; the pipeline is {', '.join(names)}"
                 )
+            if name in self.settings.blocked:
+                logger.info("plugin %r is blocked by the settings and not added", name)
+                return
+            loaded = load_plugin(plugin, self.settings)
             place = len(plugins)
             for neighbour, offset in ((before, 0), (after, 1)):
                 if neighbour is not None:
                     place = self._index(neighbour) + offset
             self._use([*plugins[:place], loaded, *plugins[place:]])
-            self._added.add(loaded.name)
+            self._added[name] = plugin
+            self._removed.discard(name)
 
     def remove(self, name: str) -> None:
-        """Take a plugin out of the running pipeline.
+        """Take a plugin out of the running pipeline; it stays out when the settings change.
 
         Raises:
             PluginNotFoundError: there is no plugin of that name in the pipeline.
@@ -123,7 +133,8 @@ class Middleware:
             plugins = list(self.pipeline.plugins)
             del plugins[index]
             self._use(plugins)
-            self._added.discard(name)
+            self._added.pop(name, None)
+            self._removed.add(name)
 
     def _index(self, name: str) -> int:
         names = [loaded.name for loaded in self.pipeline.plugins]
@@ -147,13 +158,16 @@ class Middleware:
             function: makes the flow; called again when the work starts anew.
             name: what the thread or task and messages call it; by default the function's name.
         """
-        owner = self._attaching
-        if owner is None:
+        with self._lock:
             plugin = getattr(function, "__self__", None)
-            owners = [known for known, object_ in self._plugins.items() if object_ is plugin]
-            owner = owners[0] if owners else "application"
-        title = name or str(getattr(function, "__name__", "flow"))
-        self.background.add(owner, function, title)
+            if self._attaching is not None:
+                plugin = self._plugins[self._attaching]
+            owner = next((known for known, own in self._plugins.items() if own is plugin), None)
+            title = name or str(getattr(function, "__name__", "flow"))
+            if owner is None:
+                self.background.add("application", None, function, title)
+            else:
+                self.background.add(owner, plugin, function, title)
         self._observe_connections()
 
     def reload(self) -> None:
@@ -165,24 +179,26 @@ class Middleware:
 
         Raises:
             SettingsError: the settings cannot be used; nothing has changed then.
+            Exception: what a plugin raised when it was reconfigured or attached: on purpose as it
+                is, else as a ``PluginError``; the plugins have the settings from before again.
         """
         with self._lock:
             if self._reload is None:
                 return
             settings = self._reload()
             running = self.pipeline.plugins
-            plugins = load_plugins(settings, self._sources, running)
-            names = {loaded.name for loaded in plugins}
-            plugins += [
-                known for known in running if known.name in self._added and known.name not in names
-            ]
-            self.settings = settings
-            self._use(plugins)
-            before = {known.name: known for known in running}
-            for loaded in plugins:
-                known = before.get(loaded.name)
-                if known is not None and known is not loaded and known.plugin is loaded.plugin:
-                    loaded.plugin.reconfigure(loaded.settings)  # type: ignore[attr-defined]
+            plugins = plugins_after(
+                settings, self._sources, running, self._added, self._removed
+            )
+            before, self.settings = self.settings, settings
+            reconfiguration = Reconfiguration(plugins, running)
+            try:
+                reconfiguration.apply()
+                self._use(plugins)
+            except BaseException:
+                self.settings = before
+                reconfiguration.undo()
+                raise
 
     def check_settings(self) -> None:
         """Reload the settings if their file has changed; looks at most every half second."""
@@ -217,7 +233,7 @@ class Middleware:
                     self._attach(pipeline, name)
         except BaseException:
             for name in attached:
-                self._detach(pipeline, name)
+                self._detach(pipeline, name, self._plugins[name])
             self._plugins = known
             raise
         finally:
@@ -226,7 +242,7 @@ class Middleware:
         self.chains = pipeline.chains
         for name, plugin in known.items():
             if self._plugins.get(name) is not plugin:
-                self._detach(before, name)
+                self._detach(before, name, plugin)
         self._observe_connections()
 
     def _attach(self, pipeline: Pipeline, name: str) -> None:
@@ -239,8 +255,8 @@ class Middleware:
                 name, "redis_attach", "attaching", f"{type(error).__name__}: {error}"
             ) from error
 
-    def _detach(self, pipeline: Pipeline, name: str) -> None:
-        self.background.remove(name)
+    def _detach(self, pipeline: Pipeline, name: str, plugin: object) -> None:
+        self.background.remove(plugin)
         try:
             pipeline.call("redis_detach", name)
         except Exception as error:
@@ -278,13 +294,13 @@ class Middleware:
             return
         self.is_shut_down = True
         self.next_check = math.inf
-        before, names = self.pipeline, list(self._plugins)
+        before, known = self.pipeline, self._plugins
         self.pipeline = Pipeline()
         self.chains = self.pipeline.chains
         self._plugins = MappingProxyType({})
-        self.background.stop()
-        for name in names:
-            self._detach(before, name)
+        self.background.remove(None)
+        for name, plugin in known.items():
+            self._detach(before, name, plugin)
 
     def __repr__(self) -> str:
         return f"<Middleware with {', '.join(self._plugins) or 'no plugins'}>"

@@ -122,11 +122,11 @@ class Lockstep:
         lockstep = cls(once, transaction=batch.place is Place.TRANSACTION)
         lockstep._chains = chains
         if chain is None:
-            lockstep._begin_batch(None, batch)
+            lockstep._begin_with = lambda: lockstep._begin_batch(None, batch)
         else:
-            execution = Execution()
-            execution.group, execution.index = _Group("last", None, 1), 0
-            lockstep._advance(execution, lambda item: execution.start(chain, item), batch)
+            lockstep._begin_with = lambda: lockstep._begin(
+                (chain, 0), batch, _Group("last", None, 1), 0
+            )
         return lockstep
 
     @classmethod
@@ -134,9 +134,10 @@ class Lockstep:
         """Go on with a single command's execution that asked for more than a send."""
         lockstep = cls(once)
         execution.group, execution.index = _Group("last", None, 1), 0
-        lockstep._route(execution, request)
+        lockstep._begin_with = lambda: lockstep._route(execution, request)
         return lockstep
 
+    _begin_with: Callable[[], None] | None
     _chains: Chains
 
     def steps(self) -> Generator[Any, Any, Any]:
@@ -150,6 +151,9 @@ class Lockstep:
             what made its round fail as a whole.
         """
         try:
+            begin, self._begin_with = self._begin_with, None
+            assert begin is not None
+            begin()
             while not self._done:
                 # Sends come last, so that a flow that waits for something else before its first
                 # send can still refuse the batch; those who follow others come after them, so
@@ -323,7 +327,7 @@ class Lockstep:
         self._begin(owner.inner(once.command), once.command, group, 0)
 
     def _begin(
-        self, inner: tuple[Chain, int] | None, command: Command, group: _Group, index: int
+        self, inner: tuple[Chain, int] | None, command: Any, group: _Group, index: int
     ) -> None:
         if inner is None:
             self._sends.append((command, group, index, None, None, None))

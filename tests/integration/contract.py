@@ -135,7 +135,7 @@ class Run:
             if counts:
                 outcome["commands"] = self.control.command_counts()
             outcome["keys"] = self.control.keyspace()
-            outcome["connections in use"] = connections_in_use(self.client)
+            outcome["connections in use"] = await self._connections_in_use()
             if not self.kind.is_cluster:
                 # A cluster client sends commands without keys to nodes that it picks at random.
                 outcome["connections idle"] = connections_idle(self.client)
@@ -145,6 +145,15 @@ class Run:
                 await awaiting.settle(self.client.connection_pool.disconnect())
         self.control.wait_for_connections(self.name, 0)
         return outcome
+
+
+    async def _connections_in_use(self) -> int:
+        # What redis.asyncio's cluster sent to several nodes goes on after one has failed.
+        for _ in range(100 if self.kind.is_async else 0):
+            if connections_in_use(self.client) <= self.kind.is_single:
+                break
+            await self.pause(0.01)
+        return connections_in_use(self.client)
 
 
 def _assert_same(bare: dict[str, Any], wrapped: dict[str, Any], how: str) -> None:
@@ -195,9 +204,11 @@ def contract(
         test.__doc__ = scenario.__doc__
         test.__module__ = scenario.__module__
         chosen = MAIN if kinds is None else list(kinds)
+        # What redis-py deprecates has to go on working.
+        tolerant = pytest.mark.filterwarnings("ignore::DeprecationWarning")(test)
         marked: Callable[[Kind, Servers], None] = pytest.mark.parametrize(
             "kind", chosen, ids=[str(kind) for kind in chosen]
-        )(test)
+        )(tolerant)
         return marked
 
     return decorate

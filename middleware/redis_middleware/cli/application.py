@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from redis_middleware import __version__
 from redis_middleware.cli import check, demo, explain, plugins, schema
-from redis_middleware.cli.output import print_error
+from redis_middleware.cli.output import print_error, showing_warnings
 from redis_middleware.errors import MiddlewareError
 
 __all__ = ["app"]
@@ -19,11 +19,12 @@ _COMMANDS: Final = (check, plugins, explain, schema, demo)
 
 
 class _Group(TyperGroup):
-    """Shows the framework's own errors as messages instead of tracebacks."""
+    """Shows the framework's own errors and warnings as messages."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with showing_warnings():
+                return super().invoke(ctx)
         except MiddlewareError as error:
             print_error(str(error))
             raise typer.Exit(1) from error
@@ -33,6 +34,7 @@ app = typer.Typer(
     name="redis-middleware",
     cls=_Group,
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

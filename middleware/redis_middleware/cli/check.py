@@ -40,6 +40,7 @@ def _check(
         Path | None,
         typer.Argument(
             help="The settings file; without it, the settings that a program here would find.",
+            metavar="FILE",
             show_default=False,
         ),
     ] = None,

@@ -31,10 +31,10 @@ def register(app: typer.Typer) -> None:
 
 
 def _explain(
-    command: Annotated[str, typer.Argument(help="The command's name.", show_default=False)],
+    command: Annotated[str, typer.Argument(help="The command's name.", metavar="COMMAND")],
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(help="Its arguments.", metavar="[ARGS]...", show_default=False),
+        typer.Argument(help="Its arguments.", metavar="ARGS", show_default=False),
     ] = None,
     file: FileOption = None,
     profile: ProfileOption = None,
@@ -59,8 +59,8 @@ def _print_spec(out: Console, spec: CommandSpec, wire: Sequence[str]) -> None:
         known = [other.name for other in all_specs()]
         meant = did_you_mean(spec.name, known)
         out.print(
-            f"not in the table of commands{meant}: a module's command, or none; whether it has "
-            "keys is not known",
+            f"not in the table of commands{meant or '.'} If it is a module's command, which of its "
+            "arguments are keys is not known.",
             style="yellow",
             soft_wrap=True,
         )
@@ -123,26 +123,26 @@ def _print_plugins(
     args: tuple[str, ...],
     spec: CommandSpec,
 ) -> None:
-    out.print()
-    out.print(f"settings  {settings.origin}", soft_wrap=True)
     chain = pipeline.chains.of(args)
-    _print_hooks(out, f"{spec.name} by itself", "redis_command", chain.hooks if chain else ())
-    if pipeline.batch is not None:
-        _print_hooks(out, "a pipeline with it, as a whole", "redis_batch", pipeline.batch.hooks)
-    seen = {hook.plugin for hook in chain.hooks} if chain else set()
-    seen |= {hook.plugin for hook in pipeline.batch.hooks} if pipeline.batch else set()
+    hooks = chain.hooks if chain else ()
+    around = pipeline.batch.hooks if pipeline.batch else ()
+    out.print(f"\nsettings  {settings.origin}", soft_wrap=True)
+    if hooks:
+        _print_hooks(out, f"plugins that see {spec.name}, outermost first", hooks)
+    else:
+        out.print(f"no plugin sees {spec.name}")
+    if around:
+        _print_hooks(out, "around a pipeline or transaction with it", around)
+    seen = {hook.plugin for hook in (*hooks, *around)}
     others = [plugin.name for plugin in pipeline.plugins if plugin.name not in seen]
     if others:
-        _print_row(out, "not seen by", ", ".join(others))
+        out.print(f"plugins that do not: {', '.join(others)}")
 
 
-def _print_hooks(out: Console, what: str, hook_name: str, hooks: Sequence[Hook]) -> None:
-    if not hooks:
-        out.print(f"no plugin sees {what}")
-        return
-    out.print(f"{what} is seen, outermost first, by")
+def _print_hooks(out: Console, title: str, hooks: Sequence[Hook]) -> None:
+    out.print(title)
     for number, hook in enumerate(hooks, start=1):
-        out.print(Text.assemble(f"  {number}. ", (hook.plugin, "bold"), (f"  {hook_name}", "dim")))
+        out.print(Text.assemble(f"  {number}. ", (hook.plugin, "bold"), (f"  {hook.name}", "dim")))
 
 
 def _print_row(out: Console, label: str, text: str, style: str = "") -> None:

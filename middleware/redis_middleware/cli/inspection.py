@@ -77,7 +77,7 @@ def effective_settings(loaded: LoadedPlugin, settings: Settings) -> Iterator[Set
     table = settings.tables.get(loaded.name, {})
     fields = type(loaded.settings).model_fields
     for name, field in fields.items():
-        key = field.alias if field.alias in table else name
+        key = field.alias if field.alias and field.alias in table else name
         source = _source(settings, (loaded.name, key)) if key in table else "default"
         value = getattr(loaded.settings, name)
         yield _line(key, value, field_type(field), source, is_set=key in table)

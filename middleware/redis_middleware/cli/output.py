@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from rich.console import Console
 
-__all__ = ["console", "print_error"]
+__all__ = ["console", "print_error", "showing_warnings"]
 
 
 def console() -> Console:
@@ -14,6 +18,34 @@ def console() -> Console:
 
 def print_error(problem: str) -> None:
     """Print what is wrong to standard error."""
+    _print_labelled("error:", "bold red", problem)
+
+
+@contextmanager
+def showing_warnings() -> Iterator[None]:
+    """Print what the framework warns of, each warning once, to standard error."""
+    logger = logging.getLogger("redis_middleware")
+    handler = _Warnings(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _Warnings(logging.Handler):
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self._printed: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if message not in self._printed:
+            self._printed.add(message)
+            _print_labelled("warning:", "bold yellow", message)
+
+
+def _print_labelled(label: str, style: str, text: str) -> None:
     errors = Console(markup=False, highlight=False, emoji=False, stderr=True)
-    errors.print("error:", style="bold red", end=" ")
-    errors.print(problem, soft_wrap=True)
+    errors.print(label, style=style, end=" ")
+    errors.print(text, soft_wrap=True)

@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 def _plugins(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Show these only.", metavar="[NAME]...", show_default=False),
+        typer.Argument(help="Show these only.", metavar="NAME", show_default=False),
     ] = None,
     file: FileOption = None,
     profile: ProfileOption = None,

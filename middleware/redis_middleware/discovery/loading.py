@@ -84,13 +84,16 @@ def settings_model(plugin: object) -> type[BaseModel] | None:
     )
 
 
-def load_plugin(source: object, settings: Settings) -> LoadedPlugin:
+def load_plugin(
+    source: object, settings: Settings, running: LoadedPlugin | None = None
+) -> LoadedPlugin:
     """Find one plugin, check its settings and make it.
 
     Args:
         source: the name of an installed plugin, a plugin class, or an object that is a plugin.
             An object keeps what it was made with: no table of the settings is read for it.
         settings: the settings that hold the plugin's table.
+        running: the plugin of that name which the settings are to change, as for ``load_plugins``.
 
     Raises:
         PluginNotFoundError: no installed plugin has that name.
@@ -99,11 +102,11 @@ def load_plugin(source: object, settings: Settings) -> LoadedPlugin:
         SettingsError: its table does not fit its model.
     """
     if not isinstance(source, str):
-        return _load(source, None, settings)
+        return _load(source, None, settings, running)
     installed = installed_plugins()
     if source not in installed:
         raise PluginNotFoundError(_not_found(source, installed))
-    return _load(source, installed[source], settings)
+    return _load(source, installed[source], settings, running)
 
 
 def _load(

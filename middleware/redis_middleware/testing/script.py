@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
-from redis_middleware.background import flow_chain
+from redis_middleware.background import Stopped, background_chain
 from redis_middleware.chains import Chain
 from redis_middleware.command import Batch, Command, Message, Place
 from redis_middleware.drivers import run, run_async, run_steps, run_steps_async
@@ -17,11 +17,10 @@ from redis_middleware.redispy.view import ClientView, Connection
 from redis_middleware.settings import load_settings
 from redis_middleware.testing.clock import FakeClock
 from redis_middleware.testing.server import (
-    AsyncTransport,
+    AsyncScriptedTransport,
     Outcome,
     ScriptedServer,
-    Stopped,
-    Transport,
+    ScriptedTransport,
     described,
 )
 from redis_middleware.testing.stand_ins import client_view, command, connection
@@ -72,8 +71,8 @@ class Script:
         self.clock = FakeClock() if clock is None else clock
         self.client = client_view() if client is None else client
         self._server = ScriptedServer(self.clock)
-        self._transport = Transport(self._server)
-        self._async_transport = AsyncTransport(self._server)
+        self._transport = ScriptedTransport(self._server)
+        self._async_transport = AsyncScriptedTransport(self._server)
         self._handle = _Handle(self.client, settings or {}, plugins)
         self.middleware: Middleware = self._handle
 
@@ -102,7 +101,7 @@ class Script:
             outcomes: as for ``replies``.
             takes: as for ``replies``.
         """
-        queue = self._server.by_name.setdefault(command(name).name, type(self._server.in_order)())
+        queue = self._server.by_name.setdefault(command(name).name, deque())
         queue.extend(_outcomes(outcomes, takes))
         return self
 
@@ -260,7 +259,7 @@ class Script:
             )
         self._server.sleeps_left = sleeps
         try:
-            self._run(flow_chain("background", name, work[name]), None)
+            self._run(background_chain("background", name, work[name]), None)
         except Stopped:
             pass
         finally:

@@ -11,11 +11,19 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from redis_middleware.background import Stopped
 from redis_middleware.command import Command, Message
 from redis_middleware.redispy.view import Connection
 from redis_middleware.testing.clock import FakeClock
 
-__all__ = ["AsyncScriptedTransport", "Outcome", "ScriptError", "ScriptedServer", "SyncTransport"]
+__all__ = [
+    "AsyncScriptedTransport",
+    "Outcome",
+    "ScriptError",
+    "ScriptedServer",
+    "ScriptedTransport",
+    "described",
+]
 
 
 class ScriptError(BaseException):
@@ -23,10 +31,6 @@ class ScriptError(BaseException):
 
     Like an interrupt it is no ``Exception``: a flow that handles failures would hide it.
     """
-
-
-class Stopped(BaseException):
-    """Ends a background flow, as the closing of a client does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,15 @@ def described(command: Command) -> str:
     return " ".join([str(command.args[0]), *map(repr, command.args[1:])])
 
 
+async def _awaited(value: Any) -> Any:
+    if not inspect.isawaitable(value):
+        return value
+    try:
+        return await value
+    except (RedisError, OSError) as error:
+        return error
+
+
 def _answered(answer: Callable[[Command], Any], command: Command) -> Any:
     try:
         return answer(command)
@@ -150,7 +163,7 @@ def _answered(answer: Callable[[Command], Any], command: Command) -> Any:
         ) from error
 
 
-class SyncTransport:
+class ScriptedTransport:
     """The way of the sync driver to the scripted server."""
 
     def __init__(self, server: ScriptedServer) -> None:
@@ -191,11 +204,7 @@ class AsyncScriptedTransport:
     async def send_many(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands together; give their replies, failures among them as exceptions."""
         await asyncio.sleep(0)
-        values = self._server.round(commands)
-        return [
-            await value if inspect.isawaitable(value) else value
-            for value in values
-        ]
+        return [await _awaited(value) for value in self._server.round(commands)]
 
     async def sleep(self, seconds: float, /) -> None:
         """Let time pass."""

@@ -70,7 +70,9 @@ def _demo(
                     watch(out, measurements, log, seconds, plain=plain)
             except KeyboardInterrupt:
                 interrupted = True
-            out.print(operations_table(measurements, time.perf_counter() - start))
+            took = time.perf_counter() - start
+            out.print()
+            out.print(operations_table(measurements, took, out.width))
             for name, plugin in middleware_of(client).plugins.items():
                 out.print(REPORTS[name](plugin))
             if log.line:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rich import box
 from rich.table import Table
 
@@ -9,6 +11,8 @@ from redis_middleware.cli.demo.measurements import Measurements
 from redis_middleware.cli.demo.workload import OPERATIONS
 
 __all__ = ["milliseconds", "new_table", "operations_table"]
+
+_WIDE: Final = 95
 
 
 def new_table(title: str, *columns: str) -> Table:
@@ -28,32 +32,30 @@ def milliseconds(seconds: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.1f}"
 
 
-def operations_table(measurements: Measurements, seconds: float) -> Table:
+def operations_table(measurements: Measurements, seconds: float, width: int) -> Table:
     """The rates and latencies so far.
 
     Args:
         measurements: of every kind of operation.
         seconds: how long they have been taken.
+        width: columns of the terminal; the commands are shown where there is room.
     """
-    table = new_table(
-        f"{measurements.count:,} operations in {seconds:.1f} s",
-        "operation",
-        "commands",
-        "per s>",
-        "median ms>",
-        "99 % ms>",
-        "longest ms>",
-        "failed>",
-    )
-    for operation in OPERATIONS:
-        timings = measurements.of(operation.name)
-        table.add_row(
-            operation.name,
-            operation.commands,
-            f"{timings.count / seconds:,.1f}" if seconds else "",
-            milliseconds(timings.percentile(0.5)),
-            milliseconds(timings.percentile(0.99)),
-            milliseconds(timings.longest),
-            ", ".join(f"{count} {name}" for name, count in timings.errors.items()),
-        )
+    columns = ["operation", "per s>", "median ms>", "99 % ms>", "longest ms>"]
+    all_timings = [measurements.of(operation.name) for operation in OPERATIONS]
+    if width >= _WIDE:
+        columns.insert(1, "commands")
+    if any(timings.errors for timings in all_timings):
+        columns.append("failed")
+    table = new_table(f"{measurements.count:,} operations in {seconds:.1f} s", *columns)
+    for operation, timings in zip(OPERATIONS, all_timings, strict=True):
+        cells = {
+            "operation": operation.name,
+            "commands": operation.commands,
+            "per s>": f"{timings.count / seconds:,.1f}" if seconds else "",
+            "median ms>": milliseconds(timings.percentile(0.5)),
+            "99 % ms>": milliseconds(timings.percentile(0.99)),
+            "longest ms>": milliseconds(timings.longest),
+            "failed": ", ".join(f"{count} {name}" for name, count in timings.errors.items()),
+        }
+        table.add_row(*[cells[column] for column in columns])
     return table

@@ -22,11 +22,11 @@ def _slow_log(plugin: SlowLog) -> Table:
     table = new_table(
         f"slow_log: {plugin.total} commands took longer than their threshold",
         "command",
-        "keys of the slowest",
         "times>",
-        "threshold ms>",
+        "limit ms>",
         "longest ms>",
         "reply bytes>",
+        "keys of the slowest",
     )
     for name, entries in sorted(by_name.items(), key=lambda item: -len(item[1])):
         slowest = max(entries, key=lambda entry: entry.duration)
@@ -34,11 +34,11 @@ def _slow_log(plugin: SlowLog) -> Table:
         keys = ", ".join(slowest.keys[:1]) + (f" and {more} more" if more > 0 else "")
         table.add_row(
             name,
-            keys,
             str(len(entries)),
             milliseconds(slowest.threshold),
             milliseconds(slowest.duration),
             f"{slowest.reply_size or 0:,}",
+            keys,
         )
     return table
 

@@ -35,9 +35,8 @@ class LatestLine(logging.Handler):
         self.line = f"{record.levelname} {record.name}: {record.getMessage()}"
 
     def __enter__(self) -> Self:
-        self._propagates = _LOGGER.propagate
-        _LOGGER.propagate = False
-        _LOGGER.addHandler(self)
+        self._before = _LOGGER.handlers, _LOGGER.propagate
+        _LOGGER.handlers, _LOGGER.propagate = [self], False
         return self
 
     def __exit__(
@@ -46,8 +45,7 @@ class LatestLine(logging.Handler):
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        _LOGGER.removeHandler(self)
-        _LOGGER.propagate = self._propagates
+        _LOGGER.handlers, _LOGGER.propagate = self._before
 
 
 def watch(
@@ -72,6 +70,6 @@ def watch(
         return
     with Live(console=out, auto_refresh=False, transient=True) as live:
         while (left := start + seconds - time.perf_counter()) > 0:
-            table = operations_table(measurements, time.perf_counter() - start)
+            table = operations_table(measurements, time.perf_counter() - start, out.width)
             live.update(Group(table, Text(log.line, style="dim", overflow="fold")), refresh=True)
             time.sleep(min(left, _TABLE_EVERY))

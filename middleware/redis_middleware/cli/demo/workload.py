@@ -25,7 +25,7 @@ _PAUSE: Final = 0.002
 """Mean of the seconds that a thread does something else between two operations."""
 
 # Adds up numbers on the server, which answers nobody else meanwhile.
-_REPORT: Final = "local sum = 0 for i = 1, 1200000 do sum = sum + i end return sum"
+_REPORT: Final = "local sum = 0 for i = 1, 3000000 do sum = sum + i end return sum"
 
 
 class Operation(NamedTuple):
@@ -51,8 +51,8 @@ def fill(client: redis.Redis) -> None:
             session = {"user": number, "theme": "dark", "visited": list(range(40))}
             pipe.set(f"session:{number}", json.dumps(session))
         for number in range(_PRODUCTS):
-            product = {"name": f"Product {number}", "price": number, "text": "Lorem ipsum. " * 20}
-            pipe.hset(f"product:{number}", mapping=product)
+            text = f"Product {number} is as good as products get. " * 5
+            pipe.hset(f"product:{number}", mapping={"price": number, "text": text})
             pipe.set(f"stock:{number}", 1000)
         pipe.execute()
     client.hset("catalogue", mapping={f"sku-{n}": "x" * 60 for n in range(_CATALOGUE_FIELDS)})
