@@ -70,19 +70,28 @@ class Hook:
         bug.__cause__ = error
         return bug
 
-    def report(self, error: BaseException, subject: object) -> None:
-        """Count a bug of a plugin that only observes, and log the first of its type."""
+    def report(self, error: BaseException, subject: object, *, ending: bool = False) -> None:
+        """Count a bug that is kept from the application, and log the first of its type.
+
+        Args:
+            error: what the flow raised.
+            subject: what the hook was called with.
+            ending: whether the flow was being closed or interrupted; else the plugin only observes.
+        """
         kind = type(error).__name__
-        self.bugs[kind] += 1
-        if self.bugs[kind] == 1:
+        # Read once: with two threads here, one of them sees the 1.
+        self.bugs[kind] = count = self.bugs[kind] + 1
+        if count == 1:
             logger.error(
-                "plugin %r, hook %s, %s: %s: %s; it only observes, so the command went on without "
-                "it (logged once, counted in middleware.bugs)",
+                "plugin %r, hook %s, %s: %s: %s; %s (logged once, counted in middleware.bugs)",
                 self.plugin,
                 self.name,
                 subject.name if isinstance(subject, Command) else repr(subject),
                 kind,
                 error,
+                "its flow was being ended"
+                if ending
+                else "it only observes, so the command went on without it",
                 exc_info=error,
             )
 

@@ -77,11 +77,11 @@ class Command:
     """
 
     __slots__ = (
+        "_notes",
         "args",
         "client",
         "key_uses",
         "keys",
-        "notes",
         "options",
         "place",
         "position",
@@ -102,7 +102,7 @@ class Command:
     key_uses: tuple[KeyUse, ...]
     keys: tuple[bytes, ...]
     slot: int | None
-    notes: dict[str, Any]
+    _notes: dict[str, Any] | None
 
     def __init__(
         self,
@@ -121,6 +121,7 @@ class Command:
         self.place = place
         self.position = position
         self.target = None
+        self._notes = None
 
     def __getattr__(self, name: str) -> Any:
         # A slot that was never set ends here: what few plugins ask for is computed on first use.
@@ -136,9 +137,7 @@ class Command:
         elif name == "slot":
             slots = {key_slot(key) for key in self.keys}
             value = slots.pop() if len(slots) == 1 else None
-        elif name == "notes":
-            value = {}
-        elif name == "spec" or name == "spec":
+        elif name == "spec":
             value = spec_for(self.args)
         else:
             raise AttributeError(f"'Command' object has no attribute {name!r}")
@@ -153,6 +152,18 @@ class Command:
     def name(self) -> str:
         """The command's name in upper case, two words where it is a subcommand."""
         return self.spec.name
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """Where plugins leave notes for each other; see :mod:`redis_middleware.notes`."""
+        if self._notes is None:
+            self._notes = {}
+        return self._notes
+
+    @property
+    def has_notes(self) -> bool:
+        """Whether any plugin left a note: asking ``notes`` would make a dictionary each time."""
+        return bool(self._notes)
 
     def replace(
         self,
@@ -182,7 +193,7 @@ class Command:
                 args, dict(options or {}), spec_for(args), self.client, self.place, self.position
             )
         other.target = self.target if target is None else target
-        other.notes = self.notes
+        other._notes = self.notes
         return other
 
     def __repr__(self) -> str:

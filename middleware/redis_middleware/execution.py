@@ -9,6 +9,7 @@ as anything else happens.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -47,6 +48,10 @@ _NO_RETURN = (
 )
 
 
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 100
+
+
 class Execution:
     """A stack of started flows, outermost first.
 
@@ -60,7 +65,7 @@ class Execution:
         index: its index in the group.
     """
 
-    __slots__ = ("_stack", "group", "index", "outcome")
+    __slots__ = ("_again", "_stack", "group", "index", "outcome")
 
     group: Any
     index: int
@@ -68,6 +73,7 @@ class Execution:
 
     def __init__(self) -> None:
         self._stack: list[_Frame] = []
+        self._again: _Frame | None = None
 
     @classmethod
     def of_started(cls, chain: Chain, item: Any, flows: Sequence[Flow]) -> Execution:
@@ -84,14 +90,20 @@ class Execution:
         hooks = chain.hooks
         while index < len(hooks):
             hook = hooks[index]
+            failure = None
             try:
                 flow = hook.function(item)
                 yielded = flow.send(None)
             except Exception as error:
-                request = self._not_started(hook, item, error)
-            else:
+                failure = error
+            if failure is None:
                 self._stack.append((flow, hook, chain, index, item))
                 request = _WITHOUT if yielded is item else self.divert(yielded)
+            else:
+                try:
+                    request = self._not_started(hook, item, failure)
+                finally:
+                    del failure
             if request is not _WITHOUT:
                 return request
             index += 1
@@ -100,7 +112,10 @@ class Execution:
     def start_behind(self, error: Exception, chain: Chain, item: Any) -> Any:
         """Go on where the flow behind the started ones ended before its first ``yield``."""
         index = len(self._stack)
-        request = self._not_started(chain.hooks[index], item, error)
+        try:
+            request = self._not_started(chain.hooks[index], item, error)
+        finally:
+            del error
         return self.start(chain, item, index + 1) if request is _WITHOUT else request
 
     def divert(self, yielded: Any) -> Any:
@@ -119,14 +134,15 @@ class Execution:
             try:
                 yielded = flow.send(value)
             except StopIteration as stop:
-                stack.pop()
-                if stop.value is not value:
-                    return self.returned(hook, item, stop.value, value)
+                result = stop.value
             except Exception as error:
                 stack.pop()
                 return self.raised(hook, item, error, value)
             else:
                 return self.yielded_again(yielded, value)
+            stack.pop()
+            if result is not value:
+                return self.returned(hook, item, result, value)
         self.outcome = value
         return DONE
 
@@ -136,49 +152,68 @@ class Execution:
             return self.resume(value)
         if result is None:
             return self.throw(hook.error(item, _NO_RETURN))
+        if isinstance(result, Exception):
+            try:
+                return self.throw(hook.translate(result, item))
+            finally:
+                del result
         return self.resume(None if result is NIL else result)
 
     def raised(self, hook: Hook, item: Any, error: Exception, value: Any) -> Any:
         """Go on from a flow that ended with an exception of its own after its reply came."""
-        if hook.observes:
-            hook.report(error, item)
-            return self.resume(value)
-        return self.throw(hook.translate(error, item))
+        try:
+            if hook.observes:
+                hook.report(error, item)
+                return self.resume(value)
+            return self.throw(hook.translate(error, item))
+        finally:
+            del error
 
     def yielded_again(self, yielded: Any, value: Any) -> Any:
         """Go on with what the innermost flow yielded after its reply came."""
         if self._stack[-1][1].observes:
             self._drop_observer("it yielded twice")
             return self.resume(value)
+        self._again = self._stack[-1]
         return self._request(yielded)
 
-    def throw(self, error: BaseException) -> Any:
-        """Raise the failure in the innermost flow, what leaves it in the next, and so on."""
+    def throw(self, error: BaseException, *, own: bool = False) -> Any:
+        """Raise the failure in the innermost flow, what leaves it in the next, and so on.
+
+        Args:
+            error: the failure.
+            own: whether it started in the innermost flow's plugin: in the function of a ``Call``.
+        """
         stack = self._stack
-        while stack:
-            flow, hook, _, _, item = stack[-1]
-            try:
-                yielded = flow.throw(error)
-            except StopIteration as stop:
-                stack.pop()
-                if not hook.observes:
-                    if stop.value is not None:
-                        return self.resume(None if stop.value is NIL else stop.value)
-                    missing = hook.error(item, _NO_RETURN)
-                    missing.__cause__ = error
-                    error = missing
-            except Exception as raised:
-                stack.pop()
-                if raised is not error:
-                    if hook.observes:
-                        hook.report(raised, item)
-                    else:
-                        error = hook.translate(raised, item)
-            else:
-                if not hook.observes:
-                    return self._request(yielded)
-                self._drop_observer("it yielded again after a failure")
         try:
+            while stack:
+                flow, hook, _, _, item = stack[-1]
+                result = _WITHOUT
+                try:
+                    yielded = flow.throw(error)
+                except StopIteration as stop:
+                    result = stop.value
+                except Exception as raised:
+                    if raised is not error or own:
+                        if hook.observes:
+                            hook.report(raised, item)
+                        else:
+                            error = hook.translate(raised, item)
+                else:
+                    if not hook.observes:
+                        self._again = stack[-1]
+                        return self._request(yielded)
+                    self._drop_observer("it yielded again after a failure")
+                    continue
+                stack.pop()
+                own = False
+                if result is _WITHOUT or hook.observes:
+                    continue
+                if result is not None:
+                    return self.returned(hook, item, result, _WITHOUT)
+                missing = hook.error(item, _NO_RETURN)
+                missing.__cause__ = error
+                error = missing
             raise error
         finally:
             # The traceback holds this frame: without this, frame and error would hold each other.
@@ -190,6 +225,7 @@ class Execution:
         With a ``GeneratorExit`` this closes the flows.
         """
         stack = self._stack
+        traceback = error.__traceback__
         while stack:
             flow, hook, _, _, item = stack.pop()
             try:
@@ -197,11 +233,13 @@ class Execution:
                 flow.close()
             except BaseException as raised:
                 if raised is not error and not isinstance(raised, StopIteration):
-                    hook.report(raised, item)
+                    hook.report(raised, item, ending=True)
+            # It is raised in many flows: their frames would make a traceback of thousands of lines.
+            error.__traceback__ = traceback
 
     def blame(self, problem: str) -> PluginError:
-        """The error for a breach of contract by the flow that made the last request."""
-        _, hook, _, _, item = self._stack[-1]
+        """The error for a breach of contract by the flow that yielded again last."""
+        _, hook, _, _, item = self._again or self._stack[-1]
         return hook.error(item, problem)
 
     def inner(self, command: Command) -> tuple[Chain, int] | None:
@@ -222,10 +260,13 @@ class Execution:
                 return self.returned(hook, item, error.value, NIL)
             error = hook.error(item, "it answered instead of yielding")
         problem = _not_a_flow(hook, item, error)
-        if not hook.observes:
-            return self.throw(problem or hook.translate(error, item))
-        hook.report(problem or error, item)
-        return _WITHOUT
+        try:
+            if not hook.observes:
+                return self.throw(problem or hook.translate(error, item))
+            hook.report(problem or error, item)
+            return _WITHOUT
+        finally:
+            del error, problem
 
     def _request(self, yielded: Any) -> Any:
         """What the innermost flow asks for: passed on inwards, or left to the driver."""
@@ -239,14 +280,17 @@ class Execution:
         if kind is Sleep or kind is Call:
             return yielded
         if chain.item_class is Command:
-            if kind is Once:
+            if kind is Once and yielded.command.__class__ is Command:
                 return yielded
             if kind is list and all(element.__class__ is Command for element in yielded):
                 return yielded
         elif kind is Command and hook.name == "redis_connect":
             return yielded
         return self.throw(
-            hook.error(item, f"it yielded {yielded!r}; the hook's documentation says what it may")
+            hook.error(
+                item,
+                f"it yielded {_short.repr(yielded)}; the hook's documentation says what it may",
+            )
         )
 
     def _drop_observer(self, problem: str) -> None:
@@ -255,7 +299,7 @@ class Execution:
         try:
             flow.close()
         except Exception as error:
-            hook.report(error, item)
+            hook.report(error, item, ending=True)
 
 
 def descend(chain: Chain, item: Any) -> tuple[list[Flow], Execution | None, Any]:
@@ -282,7 +326,10 @@ def descend(chain: Chain, item: Any) -> tuple[list[Flow], Execution | None, Any]
     except BaseException as error:
         interrupt(chain, item, flows, error)
         raise
-    return flows, *not_passed_on(chain, item, flows, yielded, failure)
+    try:
+        return flows, *not_passed_on(chain, item, flows, yielded, failure)
+    finally:
+        del failure
 
 
 def not_passed_on(
@@ -294,9 +341,12 @@ def not_passed_on(
     ended.
     """
     execution = Execution.of_started(chain, item, flows)
-    if failure is not None:
-        return execution, execution.start_behind(failure, chain, item)
-    return execution, execution.divert(yielded)
+    try:
+        if failure is not None:
+            return execution, execution.start_behind(failure, chain, item)
+        return execution, execution.divert(yielded)
+    finally:
+        del failure
 
 
 def interrupt(chain: Chain, item: Any, flows: list[Flow], error: BaseException) -> None:
@@ -313,10 +363,13 @@ def not_sent(
         BaseException: the error itself where it is an interrupt, or what the flows made of it.
     """
     execution = Execution.of_started(chain, item, flows)
-    if isinstance(error, Exception):
-        return execution, execution.throw(error)
-    execution.interrupt(error)
-    raise error
+    try:
+        if isinstance(error, Exception):
+            return execution, execution.throw(error)
+        execution.interrupt(error)
+        raise error
+    finally:
+        del error
 
 
 def ascend(chain: Chain, item: Any, flows: list[Flow], reply: Any) -> tuple[Execution | None, Any]:
@@ -341,7 +394,10 @@ def ascend(chain: Chain, item: Any, flows: list[Flow], reply: Any) -> tuple[Exec
         except BaseException as error:
             interrupt(chain, item, flows, error)
             raise
-        return not_given_back(chain, item, flows, flow, reply, yielded, result, failure)
+        try:
+            return not_given_back(chain, item, flows, flow, reply, yielded, result, failure)
+        finally:
+            del failure
     return None, reply
 
 
@@ -365,19 +421,24 @@ def not_given_back(
         return execution, execution.yielded_again(yielded, reply)
     execution = Execution.of_started(chain, item, flows[:index])
     hook = chain.hooks[index]
-    if failure is not None:
-        return execution, execution.raised(hook, item, failure, reply)
-    return execution, execution.returned(hook, item, result, reply)
+    try:
+        if failure is not None:
+            return execution, execution.raised(hook, item, failure, reply)
+        return execution, execution.returned(hook, item, result, reply)
+    finally:
+        del failure
 
 
 def _not_a_flow(hook: Hook, item: Any, error: Exception) -> PluginError | None:
     """The error for a hook that is not a generator function, if that is what went wrong."""
     if isinstance(error, AttributeError) and error.name == "send":
         returned = error.obj
-        if not hasattr(returned, "send"):
+        # One that was raised inside of the flow has a longer traceback.
+        in_flow = error.__traceback__ is not None and error.__traceback__.tb_next is not None
+        if not in_flow and not hasattr(returned, "send"):
             return hook.error(
                 item,
                 "it is not a flow: the hook must be a generator function (with a yield in it), "
-                f"and it returned {returned!r}",
+                f"and it returned {_short.repr(returned)}",
             )
     return None

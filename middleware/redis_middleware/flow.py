@@ -6,6 +6,7 @@ Flows do no I/O; a driver, one for sync clients and one for async clients, does 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Generator, Hashable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,11 +27,16 @@ class Sleep:
 
     Args:
         seconds: how long, in seconds; 0 lets other threads or tasks run.
+
+    Raises:
+        ValueError: the time is negative, infinite or not a number.
     """
 
     __slots__ = ("seconds",)
 
     def __init__(self, seconds: float) -> None:
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"one sleeps for 0 or more seconds, not for {seconds!r}")
         self.seconds = seconds
 
     def __repr__(self) -> str:
@@ -40,7 +46,8 @@ class Sleep:
 class Call:
     """Yield it to do I/O that is not Redis: the flow is resumed with what the function returns.
 
-    What the function raises is raised at the ``yield``.
+    What the function raises is raised at the ``yield``; a flow that lets a built-in exception of
+    its function's pass has a bug.
 
     Args:
         function: called without arguments by a sync client, and by an async client in a thread
@@ -76,11 +83,15 @@ class Once:
     Args:
         key: what the callers share: any hashable value.
         command: the command that the leader sends.
+
+    Raises:
+        TypeError: the key cannot be hashed.
     """
 
     __slots__ = ("command", "key")
 
     def __init__(self, key: Hashable, command: Command) -> None:
+        hash(key)
         self.key = key
         self.command = command
 

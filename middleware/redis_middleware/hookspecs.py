@@ -69,7 +69,9 @@ def redis_command(command: Command) -> Flow:
         transaction nothing at all is sent then. Raising later makes the exception the command's
         outcome.
 
-    Which commands: all, or those for which the plugin's ``wants(spec)`` is true.
+    Which commands: all, or those for which the plugin's ``wants(spec)`` is true. For commands that
+    are queued in pipelines and transactions ``wants_queued(spec)`` is asked instead, where the
+    plugin has it: one that looks at batches as a whole costs nothing on each of their commands.
     """
     raise AssertionError("a hook specification is never called")
 

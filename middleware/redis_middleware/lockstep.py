@@ -102,6 +102,7 @@ class Lockstep:
         self._transaction = transaction
         self._sends: list[_Send] = []
         self._sending: list[_Send] = []
+        self._whole: tuple[_Group, Sequence[Command]] | None = None
         self._resuming: deque[tuple[Execution, Any]] = deque()
         self._calls: list[tuple[Execution, Call]] = []
         self._sleeps: list[tuple[Execution, Sleep]] = []
@@ -162,6 +163,8 @@ class Lockstep:
                     yield from self._call_all()
                 elif self._sleeps:
                     yield from self._sleep()
+                elif self._whole is not None:
+                    yield from self._send_whole(*self._whole)
                 elif self._sends:
                     yield from self._send_all()
                 else:
@@ -211,6 +214,24 @@ class Lockstep:
             else:
                 self._advance(execution, execution.resume, reply)
         self._sending = []
+
+    def _send_whole(
+        self, group: _Group, commands: Sequence[Command]
+    ) -> Generator[Any, Any, None]:
+        # Nobody wants any of these commands: there are no flows to resume one by one.
+        self._sent = True
+        outcomes: list[Any]
+        try:
+            outcomes = list((yield list(commands)))
+        except Exception as error:
+            self._lost = error
+            outcomes = [error] * len(commands)
+        self._whole = None
+        self.failures += [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+        self.has_failures |= bool(self.failures)
+        group.outcomes = outcomes
+        group.remaining = 0
+        self._complete(group)
 
     def _call_all(self) -> Generator[Any, Any, None]:
         outcomes = yield Calls([call for _, call in self._calls])
@@ -284,6 +305,9 @@ class Lockstep:
         self._lost = None
         group = _Group("batch", owner, len(batch.commands))
         chains = self._chains
+        if batch.commands and not any([chains[command.args[0]] for command in batch.commands]):
+            self._whole = (group, batch.commands)
+            return
         for index, command in enumerate(batch.commands):
             chain = chains[command.args[0]]
             if chain is not None and chain.by_subcommand:
@@ -401,6 +425,9 @@ class Lockstep:
             *[(_execution_of(send), send[1]) for send in (*self._sends, *self._sending)],
             *[(execution, execution.group) for execution in waiting],
         ]
+        if self._whole is not None:
+            leaves.append((None, self._whole[0]))
+            self._whole = None
         for queue in (self._sends, self._calls, self._sleeps, self._follows):
             queue.clear()
         self._resuming.clear()

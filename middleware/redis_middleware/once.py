@@ -8,11 +8,21 @@ from collections.abc import Hashable
 from concurrent.futures import Future
 from typing import Any
 
-__all__ = ["LeaderInterruptedError", "OnceRegistry", "fresh_copy"]
+__all__ = ["Lead", "LeaderInterruptedError", "OnceRegistry", "fresh_copy"]
 
 
 class LeaderInterruptedError(Exception):
     """The leader was interrupted or cancelled: whoever followed it starts again."""
+
+
+class Lead(Future[Any]):
+    """The reply that a leader will have.
+
+    Attributes:
+        is_followed: whether somebody waits for it.
+    """
+
+    is_followed = False
 
 
 class OnceRegistry:
@@ -20,43 +30,46 @@ class OnceRegistry:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._futures: dict[Hashable, Future[Any]] = {}
+        self._leads: dict[Hashable, Lead] = {}
 
-    def join(self, key: Hashable) -> tuple[Future[Any], bool]:
+    def join(self, key: Hashable) -> tuple[Lead, bool]:
         """The future of the key's reply, and whether the caller leads (and must end it)."""
         with self._lock:
-            future = self._futures.get(key)
-            if future is not None:
-                return future, False
-            future = self._futures[key] = Future()
+            lead = self._leads.get(key)
+            if lead is not None:
+                lead.is_followed = True
+                return lead, False
+            lead = self._leads[key] = Lead()
             # A running future cannot be cancelled by one of those who wait for it.
-            future.set_running_or_notify_cancel()
-            return future, True
+            lead.set_running_or_notify_cancel()
+            return lead, True
 
-    def publish(self, key: Hashable, future: Future[Any], outcome: Any) -> None:
+    def publish(self, key: Hashable, lead: Lead, outcome: Any) -> None:
         """End a lead with its reply, or with its failure where that is an exception."""
         with self._lock:
-            if self._futures.get(key) is future:
-                del self._futures[key]
+            if self._leads.get(key) is lead:
+                del self._leads[key]
         if isinstance(outcome, Exception):
-            future.set_exception(outcome)
+            lead.set_exception(outcome)
         else:
-            future.set_result(outcome)
+            # The leader is free to change its reply while the followers still copy theirs.
+            lead.set_result(fresh_copy(outcome) if lead.is_followed else None)
 
-    def abandon(self, key: Hashable, future: Future[Any]) -> None:
+    def abandon(self, key: Hashable, lead: Lead) -> None:
         """End a lead that was interrupted: its followers start again."""
-        self.publish(key, future, LeaderInterruptedError())
+        self.publish(key, lead, LeaderInterruptedError())
 
     def forget(self) -> None:
         """Start anew after a fork: the leaders' threads are not in this process."""
         self._lock = threading.Lock()
-        self._futures = {}
+        self._leads = {}
 
 
 def fresh_copy(reply: Any) -> Any:
     """A reply that shares no container with the given one.
 
-    Strings, numbers and other values that cannot be changed are not copied.
+    Strings, numbers and other values that cannot be changed are not copied; what cannot be copied
+    is shared.
     """
     kind = type(reply)
     if kind is list:
@@ -69,7 +82,10 @@ def fresh_copy(reply: Any) -> Any:
         return set(reply)
     if kind in _UNCHANGEABLE:
         return reply
-    return copy.deepcopy(reply)
+    try:
+        return copy.deepcopy(reply)
+    except (TypeError, copy.Error):
+        return reply
 
 
 _UNCHANGEABLE = frozenset({bytes, str, int, float, bool, type(None), complex, frozenset})

@@ -27,13 +27,24 @@ class Pipeline:
     Attributes:
         plugins: the plugins, outermost first as the settings' list has them.
         chains: the chains of ``redis_command`` by command.
+        queued_chains: the same for commands queued in pipelines and transactions, with those
+            plugins whose ``wants_queued(spec)`` is true where they have that method.
         batch: the chain of ``redis_batch``; ``None`` where no plugin has that hook.
         connect: the chain of ``redis_connect``, likewise.
         message: the chain of ``redis_message``, likewise.
         is_idle: whether no plugin has a hook around commands or batches.
     """
 
-    __slots__ = ("_manager", "batch", "chains", "connect", "is_idle", "message", "plugins")
+    __slots__ = (
+        "_manager",
+        "batch",
+        "chains",
+        "connect",
+        "is_idle",
+        "message",
+        "plugins",
+        "queued_chains",
+    )
 
     def __init__(
         self, plugins: Sequence[LoadedPlugin] = (), bugs: dict[str, Counter[str]] | None = None
@@ -45,16 +56,21 @@ class Pipeline:
             name: self._hooks(name, counters)
             for name in ("redis_command", "redis_batch", "redis_connect", "redis_message")
         }
-        self.chains = Chains(hooks["redis_command"])
+        self.chains = self.queued_chains = Chains(hooks["redis_command"])
+        if any(hasattr(loaded.plugin, "wants_queued") for loaded in self.plugins):
+            self.queued_chains = Chains(self._hooks("redis_command", counters, "wants_queued"))
         self.batch = Chain(hooks["redis_batch"], Batch) if hooks["redis_batch"] else None
         self.connect = Chain(hooks["redis_connect"], Connection) if hooks["redis_connect"] else None
         self.message = Chain(hooks["redis_message"], Message) if hooks["redis_message"] else None
         self.is_idle = not hooks["redis_command"] and not hooks["redis_batch"]
 
-    def _hooks(self, name: str, bugs: dict[str, Counter[str]]) -> list[Hook]:
+    def _hooks(
+        self, name: str, bugs: dict[str, Counter[str]], wants: str = "wants"
+    ) -> list[Hook]:
         hooks: list[Hook] = []
         for implementation in self._implementations(name):
             plugin = implementation.plugin
+            wanted = getattr(plugin, wants, None) or getattr(plugin, "wants", None)
             hooks.append(
                 Hook(
                     implementation.plugin_name,
@@ -62,7 +78,7 @@ class Pipeline:
                     _of_one_argument(implementation),
                     len(hooks),
                     observes=bool(getattr(plugin, "observes", False)),
-                    wants=getattr(plugin, "wants", None) if name == "redis_command" else None,
+                    wants=wanted if name == "redis_command" else None,
                     bugs=bugs.setdefault(implementation.plugin_name, Counter()),
                 )
             )

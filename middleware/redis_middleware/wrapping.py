@@ -7,12 +7,13 @@ import inspect
 import os
 import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar, overload
 
 from redis_middleware.handle import Middleware
 from redis_middleware.redispy.clients import binding_of, check_client, install, uninstall
 from redis_middleware.redispy.view import AnyClient, ClientView, keeper_of
-from redis_middleware.settings import Settings, load_settings
+from redis_middleware.settings import load_settings
 
 __all__ = ["middleware", "middleware_of", "unwrap", "wrap"]
 
@@ -58,8 +59,13 @@ class _Wrapper:
         return client
 
     def _build(self, client: Client) -> Middleware:
-        settings = self._settings()
-        reload = None if settings.origin.path is None else self._settings
+        settings = load_settings(self._source, profile=self._profile)
+        reload = None
+        if settings.origin.path is not None:
+            # Whatever the working directory is later, it is this file that is read again.
+            path = settings.origin.path.absolute()
+            settings = replace(settings, origin=replace(settings.origin, path=path))
+            reload = functools.partial(load_settings, path, profile=self._profile)
         middleware = Middleware(ClientView(client), settings, self._plugins, reload)
         middleware.shared = self._shares
         if self._shares:
@@ -68,9 +74,6 @@ class _Wrapper:
         else:
             weakref.finalize(client, middleware.shut_down)
         return middleware
-
-    def _settings(self) -> Settings:
-        return load_settings(self._source, profile=self._profile)
 
 
 def wrap(

@@ -73,6 +73,12 @@ class Run:
         client = self.kind.make(self.servers, **options)
         return client if self.plugins is None else wrap(client, {}, plugins=self.plugins)
 
+    def servers_client(self) -> Any:
+        """A bare sync client of the same servers, for what happens beside the scenario."""
+        if self.kind.is_cluster:
+            return self.servers.cluster_client
+        return self.control.nodes[0]
+
     async def record(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call something, take down its outcome, and give that: a reply or an exception."""
         try:

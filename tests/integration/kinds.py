@@ -68,6 +68,11 @@ class Kind:
         """Whether its pipelines can be transactions."""
         return not self.is_cluster or HAS_CLUSTER_TRANSACTIONS
 
+    def has(self, method: str) -> bool:
+        """Whether its clients have a method, which older versions of redis-py may not give it."""
+        module = redis.asyncio if self.is_async else redis
+        return hasattr(module.RedisCluster if self.is_cluster else module.Redis, method)
+
     def make(self, servers: Servers, **options: Any) -> Any:
         """A new bare client.
 

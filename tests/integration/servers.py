@@ -6,6 +6,7 @@ from functools import cached_property
 
 import fakeredis
 import pytest
+import redis
 
 from redis_middleware.embedded import Cluster, SentinelDeployment, Server
 from tests.integration.control import Control, FakeControl, connect
@@ -73,6 +74,14 @@ class Servers:
     def fake_control(self) -> Control:
         """For the server that is none."""
         return FakeControl(fakeredis.FakeRedis(server=self.fake))
+
+    @cached_property
+    def cluster_client(self) -> redis.RedisCluster:
+        """A bare client of the cluster."""
+        first = self.cluster.primaries[0]
+        client = redis.RedisCluster(host=first.host, port=first.port)
+        self._request.addfinalizer(client.close)
+        return client
 
     def _closed(self, control: Control) -> Control:
         self._request.addfinalizer(control.close)

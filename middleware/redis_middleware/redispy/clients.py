@@ -30,7 +30,7 @@ from redis_middleware.execution import (
     not_passed_on,
     not_sent,
 )
-from redis_middleware.flow import Flow
+from redis_middleware.flow import NIL, Flow
 from redis_middleware.redispy.modules import MODULES_WITH_PIPELINES, adopt_module
 from redis_middleware.redispy.pipelines import adopt_pipeline
 from redis_middleware.redispy.pubsub import adopt_pubsub
@@ -154,18 +154,14 @@ class Binding:
         client = self.client()
         return getattr(type(client), name)(client, *args, **kwargs)
 
-    def execute(self, *args: Any, **options: Any) -> Any:
-        """Execute a command past the middleware."""
-        client: Any = self.reference()
-        if client is None or self.is_shadowed:
-            return self.call("execute_command", *args, **options)
-        return client.__class__.execute_command(client, *args, **options)
-
     def send(self, command: Command) -> Any:
         """Send one command, to its target; an awaitable where the client is async."""
         target = command.target
         if target is None:
-            return self.execute(*command.args, **command.options)
+            client: Any = self.reference()
+            if client is None or self.is_shadowed:
+                return self.call("execute_command", *command.args, **command.options)
+            return client.__class__.execute_command(client, *command.args, **command.options)
         if isinstance(target, _CLIENTS):
             return _past_middleware(target, "execute_command")(*command.args, **command.options)
         options = {**command.options, "target_nodes": target}
@@ -306,7 +302,9 @@ def _sync_executor(binding: Any) -> Callable[..., Any]:
         command = Command(args, options, chain.spec, view)
         flows: list[Flow] = []
         yielded: Any = command
-        failure = None
+        failure: Exception | None = None
+        answered = False
+        reply: Any = None
         try:
             for function in chain.functions:
                 flow = function(command)
@@ -314,6 +312,14 @@ def _sync_executor(binding: Any) -> Callable[..., Any]:
                 flows.append(flow)
                 if yielded is not command:
                     break
+        except StopIteration as stop:
+            # An answer that needs no server is to cost no more than it must.
+            reply = stop.value
+            answered = reply is not None and not chain.hooks[len(flows)].observes
+            if not answered:
+                failure = stop
+            elif reply is NIL:
+                reply = None
         except Exception as error:
             failure = error
         except BaseException as error:
@@ -322,10 +328,11 @@ def _sync_executor(binding: Any) -> Callable[..., Any]:
         if failure is not None or yielded is not command:
             unusual = not_passed_on(chain, command, flows, yielded, failure)
             return run_on(*unusual, binding, once)
-        try:
-            reply = execute(*args, **options)
-        except BaseException as error:
-            return run_on(*not_sent(chain, command, flows, error), binding, once)
+        if not answered:
+            try:
+                reply = execute(*args, **options)
+            except BaseException as error:
+                return run_on(*not_sent(chain, command, flows, error), binding, once)
         for flow in reversed(flows):
             yielded, result, failure = ENDED, None, None
             try:
@@ -349,15 +356,21 @@ def _sync_executor(binding: Any) -> Callable[..., Any]:
 def _async_executor(binding: Any) -> Callable[..., Any]:
     """The ``execute_command`` of a wrapped async client."""
     middleware, view, once = binding.middleware, binding.middleware.client, binding.middleware.once
+    reference, is_shadowed = binding.reference, binding.is_shadowed
 
     def execute_command(*args: Any, **options: Any) -> Any:
         if monotonic() >= middleware.next_check:
             middleware.check_settings()
-        chain = middleware.chains.of(args)
-        if chain is None:
-            return binding.execute(*args, **options)
-        command = Command(args, options, chain.spec, view)
-        return run_async(chain, command, binding, once, binding.reference())
+        chain = middleware.chains[args[0]]
+        if chain is not None and chain.by_subcommand:
+            chain = middleware.chains.of(args)
+        client = reference()
+        if chain is not None:
+            command = Command(args, options, chain.spec, view)
+            return run_async(chain, command, binding, once, client)
+        if client is None or is_shadowed:
+            return binding.call("execute_command", *args, **options)
+        return client.__class__.execute_command(client, *args, **options)
 
     return execute_command
 

@@ -100,27 +100,27 @@ class _ClusterQueue:
             problem = f"Command # {number} ({text}) of pipeline caused error: {error.args}"
             error.args = (problem, *error.args[1:])
 
-    @staticmethod
-    def is_immediate(pipe: Any, args: tuple[Any, ...]) -> bool:
-        """Whether a command is sent at once, because the transaction watches keys."""
-        strategy = pipe._execution_strategy
-        return (
-            _ClusterQueue.is_transaction(pipe)
-            and not strategy._explicit_transaction
-            and (strategy._watching or args[0] in strategy.IMMEDIATE_EXECUTE_COMMANDS)
-        )
-
 
 class _Prepared:
     """A pipeline about to be executed: what was queued, and the rounds to run."""
 
-    __slots__ = ("batch", "batch_flows", "first", "lockstep", "middleware", "pipe", "queue")
+    __slots__ = (
+        "batch",
+        "batch_flows",
+        "first",
+        "lockstep",
+        "middleware",
+        "pipe",
+        "queue",
+        "was_connected",
+    )
 
     def __init__(self, pipe: Any, queue: Any, middleware: Middleware) -> None:
         self.pipe = pipe
         self.queue = queue
         self.middleware = middleware
         self.first = True
+        self.was_connected = False
         self.batch: Batch | None = None
         self.batch_flows = middleware.pipeline.batch
         self.lockstep: Lockstep
@@ -128,7 +128,7 @@ class _Prepared:
         if pipeline.is_idle:
             return
         queued = queue.read(pipe)
-        chains = pipeline.chains
+        chains = pipeline.queued_chains
         if self.batch_flows is None:
             for args, _ in queued:
                 if chains[args[0]] is not None:
@@ -153,6 +153,18 @@ class _Prepared:
         if not (self.first and commands == list(self.batch.commands)):
             self.queue.write(self.pipe, commands)
         self.first = False
+
+    def done(self) -> None:
+        """Note whether there was a connection for the round: else redis-py keeps its queue."""
+        self.was_connected = self.was_connected or not len(self.pipe)
+
+    def put_back(self) -> bool:
+        """Queue the application's commands again where no round of theirs got a connection."""
+        assert self.batch is not None
+        if self.first or self.was_connected:
+            return False
+        self.queue.write(self.pipe, self.batch.commands)
+        return True
 
     def must_check_watch(self) -> bool:
         """Whether every command was answered without a send although keys are watched."""
@@ -198,7 +210,10 @@ class _BatchTransport:
 
     def send_many(self, commands: Sequence[Command]) -> Sequence[Any]:
         self._prepared.load(commands)
-        replies: Sequence[Any] = self._execute(False, *self._arguments)
+        try:
+            replies: Sequence[Any] = self._execute(False, *self._arguments)
+        finally:
+            self._prepared.done()
         return replies
 
 
@@ -207,7 +222,10 @@ class _AsyncBatchTransport(_BatchTransport):
 
     async def send_many(self, commands: Sequence[Command]) -> Sequence[Any]:  # type: ignore[override]
         self._prepared.load(commands)
-        replies: Sequence[Any] = await self._execute(False, *self._arguments)
+        try:
+            replies: Sequence[Any] = await self._execute(False, *self._arguments)
+        finally:
+            self._prepared.done()
         return replies
 
 
@@ -260,8 +278,11 @@ class _SyncPipeline(Adopted):
             if prepared.must_check_watch():
                 prepared.load(())
                 execute(False)
-        finally:
-            self.reset()  # type: ignore[attr-defined]
+        except BaseException:
+            if not prepared.put_back():
+                self.reset()  # type: ignore[attr-defined]
+            raise
+        self.reset()  # type: ignore[attr-defined]
         return prepared.finish(replies, raise_on_error)
 
 
@@ -281,8 +302,11 @@ class _AsyncPipeline(Adopted):
             if prepared.must_check_watch():
                 prepared.load(())
                 await execute(False)
-        finally:
-            await self.reset()  # type: ignore[attr-defined]
+        except BaseException:
+            if not prepared.put_back():
+                await self.reset()  # type: ignore[attr-defined]
+            raise
+        await self.reset()  # type: ignore[attr-defined]
         return prepared.finish(replies, raise_on_error)
 
 
@@ -309,32 +333,78 @@ class _PlainAsyncPipeline(_AsyncPipeline):
         return await run_async(chain, command, transport, middleware.once)
 
 
-class _ClusterCommands(Adopted):
-    """A cluster pipeline decides in ``execute_command`` whether a command is sent at once.
-
-    In redis.asyncio, too, it is sent before the method returns: the sync driver runs its flows.
-    """
+class _SyncStrategy(Adopted):
+    """What a cluster's transaction hands its commands to: it sends them while it watches keys."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         middleware = self._redis_middleware
         execute = super().execute_command  # type: ignore[misc]
-        if not _ClusterQueue.is_immediate(self, args):
-            return execute(*args, **options)
-        chain = middleware.pipeline.chains.of(args)
+        chain = middleware.pipeline.chains.of(args) if _is_immediate(self, args) else None
         if chain is None:
             return execute(*args, **options)
         command = Command(args, options, chain.spec, middleware.client, Place.WATCH)
         return run(chain, command, _ImmediateTransport(execute), middleware.once)
 
 
-class _SyncClusterPipeline(_ClusterCommands, _SyncPipeline):
+class _AsyncStrategy(Adopted):
+    """The same for redis.asyncio: a command that is sent at once is a coroutine."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        middleware = self._redis_middleware
+        execute = super().execute_command  # type: ignore[misc]
+        chain = middleware.pipeline.chains.of(args) if _is_immediate(self, args) else None
+        if chain is None:
+            return execute(*args, **options)
+        command = Command(args, options, chain.spec, middleware.client, Place.WATCH)
+        transport: Any = _AsyncImmediateTransport(execute)
+        return run_async(chain, command, transport, middleware.once)
+
+
+class _AsyncRetries(Adopted):
+    """How a cluster pipeline of redis.asyncio is executed when it is no transaction.
+
+    It is tried again after a lost connection only where errors are to be raised. A round never
+    raises them, since each flow is to get its own: whether to try again is decided here.
+    """
+
+    retries_left = 0
+
+    async def _execute(
+        self,
+        client: Any,
+        stack: Any,
+        raise_on_error: bool = True,
+        allow_redirections: bool = True,
+    ) -> Any:
+        replies = await super()._execute(  # type: ignore[misc]
+            client, stack, raise_on_error, allow_redirections
+        )
+        failure = next((reply for reply in replies if isinstance(reply, Exception)), None)
+        if self.retries_left and isinstance(failure, client.ERRORS_ALLOW_RETRY):
+            self.retries_left -= 1
+            raise failure
+        return replies
+
+
+def _is_immediate(strategy: Any, args: tuple[Any, ...]) -> bool:
+    """Whether a cluster's transaction sends a command at once, because it watches keys."""
+    return not strategy._explicit_transaction and (
+        strategy._watching or args[0] in strategy.IMMEDIATE_EXECUTE_COMMANDS
+    )
+
+
+class _SyncClusterPipeline(_SyncPipeline):
     _queue = _ClusterQueue
 
 
-class _AsyncClusterPipeline(_ClusterCommands, _AsyncPipeline):
+class _AsyncClusterPipeline(_AsyncPipeline):
     _queue = _ClusterQueue
 
     def execute(self, raise_on_error: bool = True, allow_redirections: bool = True) -> Any:
+        strategy = getattr(self, "_execution_strategy", None)
+        if isinstance(strategy, _AsyncRetries):
+            retry = strategy._pipe.cluster_client.retry  # type: ignore[attr-defined]
+            strategy.retries_left = retry.get_retries() if raise_on_error else 0
         return super().execute(raise_on_error, allow_redirections)
 
 
@@ -346,9 +416,18 @@ _KINDS: tuple[tuple[type, type], ...] = (
     (redis.client.Pipeline, _PlainPipeline),
 )
 
+_STRATEGIES: tuple[tuple[type, type], ...] = (
+    (redis.asyncio.cluster.TransactionStrategy, _AsyncStrategy),
+    (redis.asyncio.cluster.PipelineStrategy, _AsyncRetries),
+    (redis.cluster.TransactionStrategy, _SyncStrategy),
+)
+
 
 def adopt_pipeline(pipe: Any, middleware: Middleware) -> Any:
     """Let a pipeline, just made by a wrapped client, run the client's plugins; give it back."""
-    # A cluster pipeline's strategy refers to it; a plain pipeline is not known to anybody yet.
-    take = adopt_copy if hasattr(pipe, "command_stack") else adopt
-    return take(pipe, _KINDS, middleware)
+    strategy = getattr(pipe, "_execution_strategy", None)
+    if strategy is None:
+        return adopt_copy(pipe, _KINDS, middleware)
+    # It refers to its pipeline, which cannot be replaced by a copy then.
+    adopt(strategy, _STRATEGIES, middleware)
+    return adopt(pipe, _KINDS, middleware)

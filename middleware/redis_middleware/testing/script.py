@@ -38,7 +38,7 @@ class _Handle(Middleware):
         super().__init__(client, load_settings(settings, environ={}), plugins)
 
     def run_in_background(self, function: Callable[[], Flow], name: str | None = None) -> None:
-        self.work[name or getattr(function, "__name__", "flow")] = function
+        self.work[name or str(getattr(function, "__name__", "flow"))] = function
 
 
 class Script:
@@ -367,7 +367,7 @@ class Script:
         pipeline = self.middleware.pipeline
         batch = Batch(tuple(made), place, self.client)
         return Lockstep.of_batch(
-            batch, pipeline.batch, pipeline.chains, self.middleware.once
+            batch, pipeline.batch, pipeline.queued_chains, self.middleware.once
         ).steps()
 
     def _run(self, chain: Chain, item: Any) -> Any:

@@ -31,7 +31,7 @@ class _StandIn(ClientView):
         self.is_cluster = is_cluster
 
     def address_of(self, command: Command | None = None) -> ServerAddress | None:
-        target = None if command is None else command.target
+        target: Any = None if command is None else command.target
         if hasattr(target, "host") and hasattr(target, "port"):
             return ServerAddress(str(target.host), int(target.port))
         return self._address
