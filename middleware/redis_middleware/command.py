@@ -16,7 +16,10 @@ from redis_middleware.commands.specs import CommandSpec, is_container, spec_of
 if TYPE_CHECKING:
     from redis_middleware.redispy.view import ClientView
 
-__all__ = ["Batch", "Command", "Message", "Place", "spec_for"]
+__all__ = ["Batch", "Command", "Message", "Place", "Queued", "spec_for"]
+
+Queued = Sequence[tuple[tuple[Any, ...], dict[str, Any]]]
+"""Queued commands: each one's arguments, its name first, and redis-py's options."""
 
 
 class Place(Enum):
@@ -205,13 +208,12 @@ class Batch:
     """A whole pipeline or transaction of the application's, about to be executed.
 
     Attributes:
-        commands: its commands, in order.
         place: ``Place.PIPELINE`` or ``Place.TRANSACTION``.
         client: facts of the client that runs it.
         notes: a dictionary in which plugins leave notes for each other.
     """
 
-    __slots__ = ("client", "commands", "notes", "place")
+    __slots__ = ("_commands", "_queued", "client", "notes", "place")
 
     def __init__(
         self,
@@ -220,20 +222,62 @@ class Batch:
         client: ClientView,
         notes: dict[str, Any] | None = None,
     ) -> None:
-        self.commands = commands
+        self._commands: tuple[Command, ...] | None = commands
+        self._queued: Queued = ()
         self.place = place
         self.client = client
         self.notes: dict[str, Any] = {} if notes is None else notes
 
+    @classmethod
+    def of_queued(cls, queued: Queued, place: Place, client: ClientView) -> Batch:
+        """A batch whose commands are made only if somebody asks for them.
+
+        Making them is most of what a plugin costs that looks at batches and not at commands.
+
+        Args:
+            queued: each command's arguments and redis-py's options.
+            place: ``Place.PIPELINE`` or ``Place.TRANSACTION``.
+            client: facts of the client that runs it.
+        """
+        batch = cls((), place, client)
+        batch._commands = None
+        batch._queued = queued
+        return batch
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """Its commands, in order."""
+        if self._commands is None:
+            place, client = self.place, self.client
+            self._commands = tuple(
+                [
+                    Command(args, options, None, client, place, position)
+                    for position, (args, options) in enumerate(self._queued)
+                ]
+            )
+        return self._commands
+
+    @property
+    def arguments(self) -> list[tuple[Any, ...]]:
+        """The arguments of each command, its name first; cheaper to ask for than ``commands``."""
+        if self._commands is None:
+            return [args for args, _ in self._queued]
+        return [command.args for command in self._commands]
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nobody has asked for the commands, so that they have no notes either."""
+        return self._commands is None
+
     def __len__(self) -> int:
-        return len(self.commands)
+        return len(self._queued if self._commands is None else self._commands)
 
     def replace(self, commands: Sequence[Command]) -> Batch:
         """The same batch with other commands."""
         return Batch(tuple(commands), self.place, self.client, self.notes)
 
     def __repr__(self) -> str:
-        return f"<Batch of {len(self.commands)} commands, {self.place.value}>"
+        return f"<Batch of {len(self)} commands, {self.place.value}>"
 
 
 class Message:

@@ -80,7 +80,7 @@ def run_on(execution: Execution, request: Any, transport: Transport, once: OnceR
             try:
                 reply = _perform(request, transport)
             except Exception as error:
-                request = execution.throw(error)
+                request = execution.throw(error, own=request.__class__ is Call)
             else:
                 request = execution.resume(reply)
     except BaseException as error:
@@ -123,7 +123,7 @@ async def run_async(
             try:
                 reply = await _perform_async(request, transport)
             except Exception as error:
-                request = execution.throw(error)
+                request = execution.throw(error, own=request.__class__ is Call)
             else:
                 request = execution.resume(reply)
     except BaseException as error:
@@ -196,11 +196,14 @@ async def _perform_async(step: Any, transport: AsyncTransport) -> Any:
         )
     if kind is Waiting:
         waiting = [asyncio.wrap_future(future) for future in step.futures]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for future in waiting:
-            # What is not taken here is taken from the future itself; asyncio would complain.
-            if future.done() and not future.cancelled():
-                future.exception()
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for future in waiting:
+                # Outcomes are taken from the futures of the step; asyncio would complain of
+                # failures that nobody takes from its own. It cannot cancel those of the step.
+                if not future.cancel() and not future.cancelled():
+                    future.exception()
         return None
     return await transport.send(step)
 

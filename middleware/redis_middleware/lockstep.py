@@ -7,6 +7,7 @@ yielded as one. :class:`Lockstep` decides; a driver does what its ``steps`` ask 
 step                 the driver's answer
 ===================  ======================================================================
 list of ``Command``  their replies in order, failures among them as exceptions
+``Batch``            the same for all of its commands, which no plugin wants
 ``Calls``            what each function returned or, as an exception, raised
 ``Sleep``            ``None``, after the time
 ``Waiting``          ``None``, when one of the futures is done
@@ -19,13 +20,15 @@ import copy
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from redis_middleware.chains import Chain, Chains
 from redis_middleware.command import Batch, Command, Place
+from redis_middleware.errors import PluginError
 from redis_middleware.execution import DONE, Execution, ascend, descend
 from redis_middleware.flow import Call, Flow, Once, Sleep
-from redis_middleware.once import LeaderInterruptedError, OnceRegistry, fresh_copy
+from redis_middleware.once import Lead, LeaderInterruptedError, OnceRegistry, fresh_copy
 
 __all__ = ["Calls", "Lockstep", "Waiting"]
 
@@ -67,13 +70,17 @@ class _Group:
         self.outcomes: list[Any] = [None] * size
         self.remaining = size
         self.refused = False
-        self.lead: tuple[Hashable, Future[Any]] | None = None
+        self.lead: tuple[Hashable, Lead] | None = None
 
 
 # A command to be sent and who waits for its reply: an execution; or the flows of a chain which all
 # passed the command on, as most do; or neither where no plugin wants the command. Tuples, since a
 # pipeline has one for each of its commands.
 _Send = tuple[Command, _Group, int, Execution | None, Chain | None, list[Flow] | None]
+
+
+# An execution that can go on, and how: a method of it and the argument.
+_Turn = tuple[Execution, Callable[[Any], Any], Any]
 
 
 def _execution_of(send: _Send) -> Execution | None:
@@ -102,18 +109,21 @@ class Lockstep:
         self._transaction = transaction
         self._sends: list[_Send] = []
         self._sending: list[_Send] = []
-        self._whole: tuple[_Group, Sequence[Command]] | None = None
-        self._resuming: deque[tuple[Execution, Any]] = deque()
+        self._whole: tuple[_Group, Batch] | None = None
+        self._resuming: deque[_Turn] = deque()
+        self._moving: Execution | None = None
         self._calls: list[tuple[Execution, Call]] = []
         self._sleeps: list[tuple[Execution, Sleep]] = []
-        self._follows: list[tuple[Execution, Once, Future[Any]]] = []
+        self._follows: list[tuple[Execution, Once, Lead]] = []
         self._sent = False
-        self._lost: Exception | None = None
+        self._lost: list[Exception] = []
         self.failures: list[Exception] = []
         self.has_failures = False
         self._done = False
         self._result: Any = None
         self._error: Exception | None = None
+        self._batch: Batch | None = None
+        self._around: Chain | None = None
 
     @classmethod
     def of_batch(
@@ -122,6 +132,8 @@ class Lockstep:
         """Run a batch: around it the flows of ``chain``, around each command those of its own."""
         lockstep = cls(once, transaction=batch.place is Place.TRANSACTION)
         lockstep._chains = chains
+        lockstep._batch = batch
+        lockstep._around = chain
         if chain is None:
             lockstep._begin_with = lambda: lockstep._begin_batch(None, batch)
         else:
@@ -149,7 +161,8 @@ class Lockstep:
 
         Raises:
             What the single command's flows or the batch's flows raised, what refused the batch, or
-            what made its round fail as a whole.
+            what made its round fail as a whole; a ``PluginError`` where flows around the batch did
+            not return a reply for each command, or where a command's reply is one.
         """
         try:
             begin, self._begin_with = self._begin_with, None
@@ -176,19 +189,43 @@ class Lockstep:
             try:
                 raise self._error
             finally:
-                self._error = self._lost = None
+                # The traceback holds this frame, and all that the lockstep knows with it.
+                self._error = self._moving = None
+                self._lost = []
+                self.failures = []
+        if self._around is not None or (self._batch is not None and self.has_failures):
+            self._check_replies()
         return self._result
+
+    def _check_replies(self) -> None:
+        replies, batch = self._result, self._batch
+        assert batch is not None
+        if not isinstance(replies, list) or len(replies) != len(batch):
+            assert self._around is not None
+            raise PluginError(
+                ", ".join(hook.plugin for hook in self._around.hooks),
+                "redis_batch",
+                repr(batch),
+                f"the flow must return a list of {len(batch)} replies, it returned "
+                f"{type(replies).__name__}"
+                + (f" of {len(replies)}" if isinstance(replies, list) else ""),
+            )
+        for reply in replies:
+            if isinstance(reply, PluginError):
+                raise reply
 
     def _send_all(self) -> Generator[Any, Any, None]:
         sending = self._sending = self._sends
         self._sends = []
         self._sent = True
         replies: Iterable[Any]
+        traceback = None
         try:
             replies = yield [send[0] for send in sending]
         except Exception as error:
-            self._lost = error
+            self._lost.append(error)
             replies = [error] * len(sending)
+            traceback = error.__traceback__
         for send, reply in zip(sending, replies, strict=True):
             command, group, index, execution, chain, flows = send
             if isinstance(reply, Exception):
@@ -198,9 +235,16 @@ class Lockstep:
                     self._settle(group, index, reply)
                 else:
                     self._advance(execution, execution.throw, reply)
+                    if traceback is not None:
+                        # Else the frames of every flow that it was raised in would pile up.
+                        reply.__traceback__ = traceback
             elif flows is not None and chain is not None:
                 # The way of nearly every command: its flows end with the reply they were given.
-                execution, request = ascend(chain, command, flows, reply)
+                try:
+                    execution, request = ascend(chain, command, flows, reply)
+                except Exception as error:
+                    self._settle(group, index, error)
+                    continue
                 if execution is not None:
                     execution.group, execution.index = group, index
                     self._route(execution, request)
@@ -214,66 +258,72 @@ class Lockstep:
             else:
                 self._advance(execution, execution.resume, reply)
         self._sending = []
+        # The traceback of a lost round holds this frame.
+        replies, reply, traceback = (), None, None
 
-    def _send_whole(
-        self, group: _Group, commands: Sequence[Command]
-    ) -> Generator[Any, Any, None]:
+    def _send_whole(self, group: _Group, batch: Batch) -> Generator[Any, Any, None]:
         # Nobody wants any of these commands: there are no flows to resume one by one.
         self._sent = True
         outcomes: list[Any]
         try:
-            outcomes = list((yield list(commands)))
+            outcomes = list((yield batch))
         except Exception as error:
-            self._lost = error
-            outcomes = [error] * len(commands)
+            self._lost.append(error)
+            outcomes = [error] * len(batch)
         self._whole = None
         self.failures += [outcome for outcome in outcomes if isinstance(outcome, Exception)]
         self.has_failures |= bool(self.failures)
         group.outcomes = outcomes
         group.remaining = 0
+        # The traceback of a lost round holds this frame.
+        del outcomes
         self._complete(group)
 
     def _call_all(self) -> Generator[Any, Any, None]:
         outcomes = yield Calls([call for _, call in self._calls])
         waiting, self._calls = self._calls, []
-        self._resume_each(
-            (execution, outcome) for (execution, _), outcome in zip(waiting, outcomes, strict=True)
+        self._take_turns(
+            (execution, partial(execution.throw, own=True), outcome)
+            if isinstance(outcome, BaseException)
+            else (execution, execution.resume, outcome)
+            for (execution, _), outcome in zip(waiting, outcomes, strict=True)
         )
 
     def _sleep(self) -> Generator[Any, Any, None]:
         yield max((sleep for _, sleep in self._sleeps), key=lambda sleep: sleep.seconds)
         waiting, self._sleeps = self._sleeps, []
-        self._resume_each((execution, None) for execution, _ in waiting)
-
-    def _resume_each(self, outcomes: Iterable[tuple[Execution, Any]]) -> None:
-        # One of them may refuse the batch: those still in line are then closed with the others.
-        resuming = self._resuming = deque(outcomes)
-        while resuming:
-            execution, outcome = resuming.popleft()
-            if isinstance(outcome, BaseException):
-                self._advance(execution, execution.throw, outcome)
-            else:
-                self._advance(execution, execution.resume, outcome)
+        self._take_turns((execution, execution.resume, None) for execution, _ in waiting)
 
     def _follow(self) -> Generator[Any, Any, None]:
-        yield Waiting([future for _, _, future in self._follows])
+        yield Waiting([lead for _, _, lead in self._follows])
+        turns: list[_Turn] = []
         waiting, self._follows = self._follows, []
-        for execution, once, future in waiting:
-            if not future.done():
-                self._follows.append((execution, once, future))
+        for execution, once, lead in waiting:
+            if not lead.done():
+                self._follows.append((execution, once, lead))
                 continue
-            failure = future.exception()
+            failure = lead.exception()
             if failure is None:
-                self._advance(execution, execution.resume, fresh_copy(future.result()))
+                turns.append((execution, execution.resume, fresh_copy(lead.result())))
             elif isinstance(failure, LeaderInterruptedError):
-                self._share(execution, once)
+                turns.append((execution, lambda request: request, once))
             else:
-                self._advance(execution, execution.throw, _own_copy(failure))
+                turns.append((execution, execution.throw, _own_copy(failure)))
+        self._take_turns(turns)
+
+    def _take_turns(self, turns: Iterable[_Turn]) -> None:
+        # One of them may refuse the batch: those still in line are then closed with the others.
+        resuming = self._resuming = deque(turns)
+        while resuming:
+            self._advance(*resuming.popleft())
 
     def _advance(self, execution: Execution, move: Callable[[Any], Any], argument: Any) -> None:
+        self._moving = execution
         try:
             request = move(argument)
         except Exception as error:
+            # The error's traceback holds this frame, and the argument may be the error.
+            del argument
             self._settle(execution.group, execution.index, error)
         else:
             self._route(execution, request)
@@ -302,11 +352,11 @@ class Lockstep:
 
     def _begin_batch(self, owner: Execution | None, batch: Batch) -> None:
         self._sent = False
-        self._lost = None
-        group = _Group("batch", owner, len(batch.commands))
+        self._lost = []
+        group = _Group("batch", owner, len(batch))
         chains = self._chains
-        if batch.commands and not any([chains[command.args[0]] for command in batch.commands]):
-            self._whole = (group, batch.commands)
+        if batch.is_untouched or (len(batch) and not any(chains[a[0]] for a in batch.arguments)):
+            self._whole = (group, batch)
             return
         for index, command in enumerate(batch.commands):
             chain = chains[command.args[0]]
@@ -359,6 +409,7 @@ class Lockstep:
         execution = Execution()
         execution.group = group
         execution.index = index
+        self._moving = execution
         chain, start = inner
         try:
             request = execution.start(chain, command, start)
@@ -381,20 +432,23 @@ class Lockstep:
 
     def _complete(self, group: _Group) -> None:
         owner = group.owner
+        # A failure among the outcomes may hold the group by its traceback.
+        outcomes, group.outcomes = group.outcomes, []
+        outcome: Any = outcomes
         if group.kind in ("once", "last"):
-            outcome = group.outcomes[0]
+            outcome = outcomes[0]
             if group.lead is not None:
-                self._once.publish(*group.lead, outcome)
+                lead, group.lead = group.lead, None
+                self._once.publish(*lead, outcome)
             if isinstance(outcome, Exception):
                 self._fail(group, outcome)
                 return
-        else:
-            outcome = group.outcomes
-            if group.kind == "batch" and self._lost is not None:
-                for reply in outcome:
-                    if reply is self._lost:
-                        self._fail(group, self._lost)
-                        return
+        elif group.kind == "batch" and self._lost:
+            lost = {id(error) for error in self._lost}
+            for reply in outcomes:
+                if id(reply) in lost:
+                    self._fail(group, reply)
+                    return
         if owner is None:
             self._finish(result=outcome)
         else:
@@ -418,9 +472,11 @@ class Lockstep:
     def _interrupt(self, error: BaseException, within: _Group | None = None) -> None:
         """Raise the interrupt in all that is under way (within the group), innermost first."""
         waiting: list[Execution] = [
-            *[execution for execution, _ in (*self._calls, *self._sleeps, *self._resuming)],
-            *[execution for execution, _, _ in self._follows],
+            *[execution for execution, _ in (*self._calls, *self._sleeps)],
+            *[execution for execution, _, _ in (*self._follows, *self._resuming)],
         ]
+        if self._moving is not None:
+            waiting.append(self._moving)
         leaves: list[tuple[Execution | None, _Group]] = [
             *[(_execution_of(send), send[1]) for send in (*self._sends, *self._sending)],
             *[(execution, execution.group) for execution in waiting],
@@ -432,7 +488,7 @@ class Lockstep:
             queue.clear()
         self._resuming.clear()
         depths: dict[Execution, int] = {}
-        leads: list[tuple[Hashable, Future[Any]]] = []
+        leads: list[tuple[Hashable, Lead]] = []
         for execution, group in leaves:
             path, leads_of_path = _up(execution, group, within)
             leads += [lead for lead in leads_of_path if lead not in leads]
@@ -446,7 +502,7 @@ class Lockstep:
 
 def _up(
     execution: Execution | None, group: _Group | None, within: _Group | None
-) -> tuple[list[Execution], list[tuple[Hashable, Future[Any]]]]:
+) -> tuple[list[Execution], list[tuple[Hashable, Lead]]]:
     """The executions from a leaf outwards (to the group), and the leads they are part of."""
     path = [] if execution is None else [execution]
     leads = []

@@ -125,17 +125,26 @@ def _register(plugins: Sequence[LoadedPlugin]) -> pluggy.PluginManager:
         for caller in callers:
             for implementation in caller.get_hookimpls():
                 if implementation.plugin is loaded.plugin:
-                    _check(loaded, caller.name, implementation.function)
+                    _check(loaded, caller.name, implementation)
     return manager
 
 
-def _check(loaded: LoadedPlugin, hook: str, function: Any) -> None:
+def _check(loaded: LoadedPlugin, hook: str, implementation: Any) -> None:
+    function = implementation.function
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise PluginLoadError(
-            f"plugin {loaded.name!r} ({loaded.origin}), hook {hook}: it is an async function, and "
-            "hooks are plain generator functions (def with yield): the same one serves sync and "
-            "async clients; for other I/O yield redis_middleware.Call(function, async_function)"
+        problem = (
+            "it is an async function, and hooks are plain generator functions (def with yield): "
+            "the same one serves sync and async clients; for other I/O yield "
+            "redis_middleware.Call(function, async_function)"
         )
+    elif implementation.wrapper or implementation.hookwrapper:
+        problem = (
+            "it is a wrapper of pluggy's, which does not run these hooks; every flow is around "
+            "what is inside of it: decorate it with @hookimpl(tryfirst=True) or plain @hookimpl"
+        )
+    else:
+        return
+    raise PluginLoadError(f"plugin {loaded.name!r} ({loaded.origin}), hook {hook}: {problem}")
 
 
 def _of_one_argument(implementation: Any) -> Any:

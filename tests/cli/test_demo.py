@@ -34,7 +34,7 @@ def test_it_shows_what_the_plugins_did(run_process: Run) -> None:
     assert outcome.code == 0
     assert 'plugins = ["slow_log"]' in outcome.output
     assert re.search(r"^ +1\.0 s +[\d,]+ operations", outcome.output, re.MULTILINE)
-    assert re.search(r"^[\d,]{3,} operations in 1\.\d s", outcome.output, re.MULTILINE)
+    assert re.search(r"^[\d,]{3,} operations in \d+\.\d s", outcome.output, re.MULTILINE)
     read_session = outcome.line("read session").split()
     assert float(read_session[2]) > 10
     median, most, longest = map(float, read_session[3:6])
@@ -102,7 +102,7 @@ def test_the_tables_fit_the_terminal(columns: int, has_commands: bool) -> None:
     outcome = on_a_terminal(columns)
     assert outcome.code == 0
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", outcome.output)
-    table = text[text.index("  operation ") : text.index("latest log line")]
+    table = text[text.rindex("  operation ") : text.index("latest log line")]
     assert max(map(len, table.split("\n"))) <= columns
     assert ("MULTI HINCRBY EXPIRE" in table) is has_commands
     assert "\x1b[?25l" in outcome.output

@@ -30,6 +30,7 @@ class Guard:
         rules: list[Rule] = [Rule(keys=KeyPattern("config:*"))]
         max_value: Annotated[Bytes, Field(gt=0, description="The biggest value.")] = 2**20
         address: str = Field(description="Whom to tell.")
+        copy_to: str = Field(default_factory=lambda data: data["address"])
 
     def __init__(self, settings):
         pass
@@ -84,6 +85,7 @@ def test_plugins_of_others_are_listed_too(run: Run, install: Installer) -> None:
     assert 'rules = [{ keys = "config:*", ttl = "30 s" }]' in output
     assert '# The biggest value.\n    max_value = "1 MiB"' in output
     assert "# Whom to tell.\n    # address must be set" in output
+    assert "# copy_to follows from other settings" in output
     assert "no settings" in output[output.index("plain") :]
 
 

@@ -18,7 +18,8 @@ class PassThrough:
         batches: the batches.
         connections: the connections, once made.
         messages: the messages.
-        failures: the failures that came by, of whatever it passed on.
+        failures: the types of the failures that came by, of whatever it passed on; the exceptions
+            themselves would keep the client.
     """
 
     def __init__(self, name: str = "pass_through") -> None:
@@ -27,7 +28,7 @@ class PassThrough:
         self.batches: list[Batch] = []
         self.connections: list[Connection] = []
         self.messages: list[Message] = []
-        self.failures: list[BaseException] = []
+        self.failures: list[type[BaseException]] = []
 
     @property
     def names(self) -> list[str]:
@@ -41,7 +42,7 @@ class PassThrough:
             "batches": [[command.name for command in batch.commands] for batch in self.batches],
             "connections": len(self.connections),
             "messages": [(message.type, message.channel) for message in self.messages],
-            "failures": [type(failure) for failure in self.failures],
+            "failures": list(self.failures),
         }
 
     def _passed(self, item: Any, seen: list[Any]) -> Flow:
@@ -50,7 +51,7 @@ class PassThrough:
             return (yield item)
         except BaseException as failure:
             if not isinstance(failure, GeneratorExit):
-                self.failures.append(failure)
+                self.failures.append(type(failure))
             raise
 
     @hookimpl

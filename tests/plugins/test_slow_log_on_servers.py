@@ -112,14 +112,12 @@ def test_a_changed_file_changes_the_running_plugin(
 ) -> None:
     """Another threshold, and now and then a command that it wants: the entries stay."""
     file = tmp_path / "redis-middleware.toml"
-    file.write_text('plugins = ["slow_log"]\n[slow_log]\nthreshold = 0\n')
+    file.write_text("[slow_log]\nthreshold = 0\n")
     with redis.Redis.from_url(clean_standalone.url) as client:
-        wrap(client, file)
+        wrap(client, file, plugins=[SlowLog])
         client.set("k", 1)
         client.blpop("list", timeout=0.01)
-        file.write_text(
-            'plugins = ["slow_log"]\n[slow_log]\nthreshold = 60\nthresholds = { BLPOP = 0 }\n'
-        )
+        file.write_text("[slow_log]\nthreshold = 60\nthresholds = { BLPOP = 0 }\n")
         middleware_of(client).reload()
         client.get("k")
         client.blpop("list", timeout=0.01)

@@ -91,6 +91,9 @@ def default_settings(model: type[BaseModel]) -> Iterator[SettingLine]:
         key, description = field.alias or name, field.description or ""
         if field.is_required():
             yield SettingLine(f"# {key_text(key)} must be set", description, is_set=False)
+        elif getattr(field, "default_factory_takes_validated_data", False):
+            text = f"# {key_text(key)} follows from other settings"
+            yield SettingLine(text, description, is_set=False)
         else:
             default = field.get_default(call_default_factory=True)
             yield _line(key, default, field_type(field), description, is_set=False)

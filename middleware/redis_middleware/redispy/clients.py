@@ -410,12 +410,24 @@ def install(client: AnyClient, middleware: Middleware) -> None:
         **_makers(binding),
         "execute_command": (_async_executor if is_async else _sync_executor)(binding),
     }
-    shadows["aclose" if is_async else "close"] = binding.aclose if is_async else binding.close
+    close = "aclose" if is_async else "close"
+    shadows[close] = functools.partial(getattr(binding, close))
     for name, shadow in shadows.items():
-        if hasattr(type(client), name):
-            setattr(client, name, shadow)
+        method = getattr(type(client), name, None)
+        if method is not None:
+            setattr(client, name, _disguised(shadow, method))
     setattr(client, _ATTRIBUTE, binding)
     middleware.bound(client, binding)
+
+
+def _disguised(shadow: Any, method: Any) -> Any:
+    """Let a shadow show itself as the method it shadows: name, documentation, signature."""
+    functools.update_wrapper(shadow, method)
+    # The signature is looked up here: that of the method without ``self``.
+    shadow.__wrapped__ = functools.partial(method, None)
+    if inspect.iscoroutinefunction(method) and hasattr(inspect, "markcoroutinefunction"):
+        inspect.markcoroutinefunction(shadow)
+    return shadow
 
 
 def binding_of(client: object) -> Binding | None:

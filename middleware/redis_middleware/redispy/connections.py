@@ -23,7 +23,7 @@ from redis_middleware.redispy.view import Connection
 if TYPE_CHECKING:
     from redis_middleware.handle import Middleware
 
-__all__ = ["observe_connections"]
+__all__ = ["is_observed", "observe_connections"]
 
 _POOL_LISTS = ("_available_connections", "_in_use_connections", "_connections")
 
@@ -142,6 +142,11 @@ def _observe(holder: Any, middleware: Middleware, mixin: type) -> None:
     middlewares: list[weakref.ref[Middleware]] = cls._redis_middlewares
     middlewares[:] = [known for known in middlewares if known() not in (None, middleware)]
     middlewares.append(weakref.ref(middleware))
+
+
+def is_observed(cls: type) -> bool:
+    """Whether a class of connections, or a mixin in it, runs the ``redis_connect`` flows."""
+    return issubclass(cls, _Connecting)
 
 
 def observe_connections(client: Any, middleware: Middleware) -> None:

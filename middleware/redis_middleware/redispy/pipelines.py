@@ -19,9 +19,10 @@ from redis.utils import safe_str, truncate_text
 
 from redis_middleware.command import Batch, Command, Place
 from redis_middleware.drivers import run, run_async, run_steps, run_steps_async
-from redis_middleware.errors import PluginError
 from redis_middleware.lockstep import Lockstep
 from redis_middleware.redispy.adoption import Adopted, adopt, adopt_copy
+from redis_middleware.redispy.immediate import AsyncImmediateTransport, ImmediateTransport
+from redis_middleware.redispy.strategies import AsyncRetries, adopt_strategy
 
 if TYPE_CHECKING:
     from redis_middleware.handle import Middleware
@@ -129,23 +130,27 @@ class _Prepared:
             return
         queued = queue.read(pipe)
         chains = pipeline.queued_chains
-        if self.batch_flows is None:
-            for args, _ in queued:
-                if chains[args[0]] is not None:
-                    break
-            else:
-                return
-        elif not queued:
+        is_wanted = any([chains[args[0]] for args, _ in queued])
+        if not queued or not (is_wanted or self.batch_flows is not None):
             return
         place = Place.TRANSACTION if queue.is_transaction(pipe) else Place.PIPELINE
         view = middleware.client
-        commands = []
-        for position, (args, options) in enumerate(queued):
-            chain = chains[args[0]]
-            spec = None if chain is None or chain.by_subcommand else chain.spec
-            commands.append(Command(args, options, spec, view, place, position))
-        self.batch = Batch(tuple(commands), place, view)
+        if is_wanted:
+            commands = []
+            for position, (args, options) in enumerate(queued):
+                chain = chains[args[0]]
+                spec = None if chain is None or chain.by_subcommand else chain.spec
+                commands.append(Command(args, options, spec, view, place, position))
+            self.batch = Batch(tuple(commands), place, view)
+        else:
+            self.batch = Batch.of_queued(queued, place, view)
         self.lockstep = Lockstep.of_batch(self.batch, self.batch_flows, chains, middleware.once)
+
+    def load_whole(self, batch: Batch) -> None:
+        """Put a whole batch into the pipeline's queue, where the application's is already."""
+        if not (self.first and batch is self.batch):
+            self.queue.write(self.pipe, batch.commands)
+        self.first = False
 
     def load(self, commands: Sequence[Command]) -> None:
         """Put a round's commands into the pipeline's queue."""
@@ -173,27 +178,16 @@ class _Prepared:
     def finish(self, replies: Any, raise_on_error: bool) -> Any:
         """The replies for the application, or its first error, annotated as redis-py does."""
         assert self.batch is not None
-        if not isinstance(replies, list) or len(replies) != len(self.batch):
-            flows = self.batch_flows
-            raise PluginError(
-                ", ".join(hook.plugin for hook in flows.hooks) if flows else "?",
-                "redis_batch",
-                repr(self.batch),
-                f"the flow must return a list of {len(self.batch)} replies, it returned "
-                f"{type(replies).__name__}"
-                + (f" of {len(replies)}" if isinstance(replies, list) else ""),
-            )
         if self.batch_flows is None and not self.lockstep.has_failures:
+            return replies
+        if not raise_on_error:
             return replies
         for position, reply in enumerate(replies):
             if isinstance(reply, Exception):
-                if isinstance(reply, PluginError):
-                    raise reply
-                if raise_on_error:
-                    if any(reply is failure for failure in self.lockstep.failures):
-                        args = self.batch.commands[position].args
-                        self.queue.annotate(self.pipe, reply, position + 1, args)
-                    raise reply
+                if any(reply is failure for failure in self.lockstep.failures):
+                    args = self.batch.arguments[position]
+                    self.queue.annotate(self.pipe, reply, position + 1, args)
+                raise reply
         return replies
 
 
@@ -205,11 +199,15 @@ class _BatchTransport:
         self._execute = execute
         self._arguments = arguments
 
-    def send(self, item: Any) -> Any:
-        raise AssertionError(f"a batch sends lists of commands, not {item!r}")
+    def send(self, batch: Batch) -> Any:
+        self._prepared.load_whole(batch)
+        return self._send()
 
-    def send_many(self, commands: Sequence[Command]) -> Sequence[Any]:
+    def send_many(self, commands: Sequence[Command]) -> Any:
         self._prepared.load(commands)
+        return self._send()
+
+    def _send(self) -> Any:
         try:
             replies: Sequence[Any] = self._execute(False, *self._arguments)
         finally:
@@ -220,46 +218,11 @@ class _BatchTransport:
 class _AsyncBatchTransport(_BatchTransport):
     sleep: Any = staticmethod(asyncio.sleep)
 
-    async def send_many(self, commands: Sequence[Command]) -> Sequence[Any]:  # type: ignore[override]
-        self._prepared.load(commands)
+    async def _send(self) -> Any:
         try:
             replies: Sequence[Any] = await self._execute(False, *self._arguments)
         finally:
             self._prepared.done()
-        return replies
-
-
-class _ImmediateTransport:
-    """Commands on the connection that the pipeline holds while it watches keys."""
-
-    sleep: Any = staticmethod(time.sleep)
-
-    def __init__(self, execute: Any) -> None:
-        self._execute = execute
-
-    def send(self, command: Command) -> Any:
-        return self._execute(*command.args, **command.options)
-
-    def send_many(self, commands: Sequence[Command]) -> list[Any]:
-        replies = []
-        for command in commands:
-            try:
-                replies.append(self.send(command))
-            except Exception as error:
-                replies.append(error)
-        return replies
-
-
-class _AsyncImmediateTransport(_ImmediateTransport):
-    sleep: Any = staticmethod(asyncio.sleep)
-
-    async def send_many(self, commands: Sequence[Command]) -> list[Any]:  # type: ignore[override]
-        replies = []
-        for command in commands:
-            try:
-                replies.append(await self.send(command))
-            except Exception as error:
-                replies.append(error)
         return replies
 
 
@@ -318,7 +281,7 @@ class _PlainPipeline(_SyncPipeline):
         if chain is None:
             return execute(*args, **options)
         command = Command(args, options, chain.spec, middleware.client, Place.WATCH)
-        return run(chain, command, _ImmediateTransport(execute), middleware.once)
+        return run(chain, command, ImmediateTransport(execute), middleware.once)
 
 
 class _PlainAsyncPipeline(_AsyncPipeline):
@@ -329,68 +292,8 @@ class _PlainAsyncPipeline(_AsyncPipeline):
         if chain is None:
             return await execute(*args, **options)
         command = Command(args, options, chain.spec, middleware.client, Place.WATCH)
-        transport: Any = _AsyncImmediateTransport(execute)
+        transport: Any = AsyncImmediateTransport(execute)
         return await run_async(chain, command, transport, middleware.once)
-
-
-class _SyncStrategy(Adopted):
-    """What a cluster's transaction hands its commands to: it sends them while it watches keys."""
-
-    def execute_command(self, *args: Any, **options: Any) -> Any:
-        middleware = self._redis_middleware
-        execute = super().execute_command  # type: ignore[misc]
-        chain = middleware.pipeline.chains.of(args) if _is_immediate(self, args) else None
-        if chain is None:
-            return execute(*args, **options)
-        command = Command(args, options, chain.spec, middleware.client, Place.WATCH)
-        return run(chain, command, _ImmediateTransport(execute), middleware.once)
-
-
-class _AsyncStrategy(Adopted):
-    """The same for redis.asyncio: a command that is sent at once is a coroutine."""
-
-    def execute_command(self, *args: Any, **options: Any) -> Any:
-        middleware = self._redis_middleware
-        execute = super().execute_command  # type: ignore[misc]
-        chain = middleware.pipeline.chains.of(args) if _is_immediate(self, args) else None
-        if chain is None:
-            return execute(*args, **options)
-        command = Command(args, options, chain.spec, middleware.client, Place.WATCH)
-        transport: Any = _AsyncImmediateTransport(execute)
-        return run_async(chain, command, transport, middleware.once)
-
-
-class _AsyncRetries(Adopted):
-    """How a cluster pipeline of redis.asyncio is executed when it is no transaction.
-
-    It is tried again after a lost connection only where errors are to be raised. A round never
-    raises them, since each flow is to get its own: whether to try again is decided here.
-    """
-
-    retries_left = 0
-
-    async def _execute(
-        self,
-        client: Any,
-        stack: Any,
-        raise_on_error: bool = True,
-        allow_redirections: bool = True,
-    ) -> Any:
-        replies = await super()._execute(  # type: ignore[misc]
-            client, stack, raise_on_error, allow_redirections
-        )
-        failure = next((reply for reply in replies if isinstance(reply, Exception)), None)
-        if self.retries_left and isinstance(failure, client.ERRORS_ALLOW_RETRY):
-            self.retries_left -= 1
-            raise failure
-        return replies
-
-
-def _is_immediate(strategy: Any, args: tuple[Any, ...]) -> bool:
-    """Whether a cluster's transaction sends a command at once, because it watches keys."""
-    return not strategy._explicit_transaction and (
-        strategy._watching or args[0] in strategy.IMMEDIATE_EXECUTE_COMMANDS
-    )
 
 
 class _SyncClusterPipeline(_SyncPipeline):
@@ -401,10 +304,9 @@ class _AsyncClusterPipeline(_AsyncPipeline):
     _queue = _ClusterQueue
 
     def execute(self, raise_on_error: bool = True, allow_redirections: bool = True) -> Any:
-        strategy = getattr(self, "_execution_strategy", None)
-        if isinstance(strategy, _AsyncRetries):
-            retry = strategy._pipe.cluster_client.retry  # type: ignore[attr-defined]
-            strategy.retries_left = retry.get_retries() if raise_on_error else 0
+        strategy = self._execution_strategy  # type: ignore[attr-defined]
+        if isinstance(strategy, AsyncRetries):
+            strategy.start(tries_again=raise_on_error)
         return super().execute(raise_on_error, allow_redirections)
 
 
@@ -416,12 +318,6 @@ _KINDS: tuple[tuple[type, type], ...] = (
     (redis.client.Pipeline, _PlainPipeline),
 )
 
-_STRATEGIES: tuple[tuple[type, type], ...] = (
-    (redis.asyncio.cluster.TransactionStrategy, _AsyncStrategy),
-    (redis.asyncio.cluster.PipelineStrategy, _AsyncRetries),
-    (redis.cluster.TransactionStrategy, _SyncStrategy),
-)
-
 
 def adopt_pipeline(pipe: Any, middleware: Middleware) -> Any:
     """Let a pipeline, just made by a wrapped client, run the client's plugins; give it back."""
@@ -429,5 +325,5 @@ def adopt_pipeline(pipe: Any, middleware: Middleware) -> Any:
     if strategy is None:
         return adopt_copy(pipe, _KINDS, middleware)
     # It refers to its pipeline, which cannot be replaced by a copy then.
-    adopt(strategy, _STRATEGIES, middleware)
+    adopt_strategy(strategy, middleware)
     return adopt(pipe, _KINDS, middleware)

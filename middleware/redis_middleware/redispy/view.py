@@ -99,7 +99,7 @@ class ClientView:
         if pool is None:
             return None
         if not self.is_cluster:
-            return _pool_address(pool)
+            return pool_address(pool)
         node = command.target if command is not None else None
         if node is None and command is not None and command.slot is not None:
             nodes = pool.slots_cache.get(command.slot)
@@ -125,7 +125,8 @@ def address(host: Any, port: Any) -> ServerAddress:
     return ServerAddress(str(host), None if port is None else int(port))
 
 
-def _pool_address(pool: Any) -> ServerAddress | None:
+def pool_address(pool: Any) -> ServerAddress | None:
+    """Where a pool's connections go; for Sentinel the address found last."""
     found = getattr(pool, "master_address", None)
     if found:
         return address(*found)
@@ -159,6 +160,22 @@ class Connection:
             return ServerAddress(str(path), None)
         host = getattr(self.raw, "host", None)
         return None if host is None else address(host, getattr(self.raw, "port", None))
+
+    @property
+    def peer(self) -> ServerAddress | None:
+        """The address that the socket is connected to, names resolved; ``None`` until it stands."""
+        writer = getattr(self.raw, "_writer", None)
+        if writer is not None:
+            name = writer.get_extra_info("peername")
+        else:
+            socket = getattr(self.raw, "_sock", None)
+            try:
+                name = None if socket is None else socket.getpeername()
+            except OSError:
+                return None
+        if isinstance(name, tuple):
+            return address(name[0], name[1])
+        return ServerAddress(str(name), None) if name else None
 
     def command(self, *args: Any) -> Command:
         """A command to be yielded for sending on this connection, past every plugin."""

@@ -12,7 +12,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from redis_middleware.background import Stopped
-from redis_middleware.command import Command, Message
+from redis_middleware.command import Batch, Command, Message
 from redis_middleware.redispy.view import Connection
 from redis_middleware.testing.clock import FakeClock
 
@@ -175,6 +175,8 @@ class ScriptedTransport:
             return self._server.connect(item)
         if item.__class__ is Message:
             return self._server.deliver(item)
+        if item.__class__ is Batch:
+            return self.send_many(item.commands)
         return _reply(self._server.round([item])[0])
 
     def send_many(self, commands: Sequence[Command]) -> list[Any]:
@@ -199,12 +201,17 @@ class AsyncScriptedTransport:
             return self._server.connect(item)
         if item.__class__ is Message:
             return self._server.deliver(item)
+        if item.__class__ is Batch:
+            return await self.send_many(item.commands)
         return _reply((await self.send_many([item]))[0])
 
     async def send_many(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands together; give their replies, failures among them as exceptions."""
         await asyncio.sleep(0)
-        return [await _awaited(value) for value in self._server.round(commands)]
+        values = self._server.round(commands)
+        if any(map(inspect.isawaitable, values)):
+            return list(await asyncio.gather(*map(_awaited, values)))
+        return values
 
     async def sleep(self, seconds: float, /) -> None:
         """Let time pass."""

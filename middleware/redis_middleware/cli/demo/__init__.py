@@ -74,7 +74,9 @@ def _demo(
             out.print()
             out.print(operations_table(measurements, took, out.width))
             for name, plugin in middleware_of(client).plugins.items():
-                out.print(REPORTS[name](plugin))
+                # The environment may have enabled others than the demo's own.
+                if name in REPORTS:
+                    out.print(REPORTS[name](plugin))
             if log.line:
                 out.print(f"latest log line: {log.line}\n", style="dim", soft_wrap=True)
             if interrupted:

@@ -1,0 +1,303 @@
+"""Connections of one's own: outside of every pool, for what listens to a server.
+
+Made with the settings of the wrapped client (address, TLS, credentials, time-outs). Flows yield
+their methods in a ``Call``: ``yield Call(connection.open, connection.open_async)``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from redis.exceptions import RedisError
+
+from redis_middleware.redispy.connections import is_observed
+from redis_middleware.redispy.view import ClientView, ServerAddress, address
+
+__all__ = [
+    "DedicatedConnection",
+    "known_nodes",
+    "known_slots",
+    "receive",
+    "receive_async",
+]
+
+_POOL_ONLY: Final = (
+    "maint_notifications_pool_handler",
+    "maint_notifications_cluster_handler",
+    "oss_cluster_maint_notifications_handler",
+    "event_dispatcher",
+)
+
+
+class DedicatedConnection:
+    """One connection to one server, with no pool around it.
+
+    Args:
+        view: the client whose settings it is made with.
+        to: the server; ``None`` for where the client itself would connect (a Sentinel's primary,
+            a unix socket).
+
+    Attributes:
+        resp3: whether the server's pushes are told from replies (RESP3); once it is open.
+        address: where it is connected, once it is open.
+    """
+
+    def __init__(self, view: ClientView, to: ServerAddress | None = None) -> None:
+        self._raw: Any = _make(view, to)
+        self._early: list[Any] = []
+        self._reading: asyncio.Task[list[Any]] | None = None
+        self.resp3 = False
+        self.address: ServerAddress | None = to
+
+    def open(self) -> None:
+        """Connect, once; the connection's own retries are those of the client's settings."""
+        self._raw.connect()
+        self._opened()
+
+    async def open_async(self) -> None:
+        """Connect, for async clients."""
+        await self._raw.connect()
+        self._opened()
+
+    def _opened(self) -> None:
+        raw = self._raw
+        self.resp3 = str(raw.get_protocol() if hasattr(raw, "get_protocol") else raw.protocol) == "3"
+        parser = raw._parser
+        if hasattr(parser, "set_invalidation_push_handler"):
+            handler = _given_back_async if self._is_async else _given_back
+            parser.set_invalidation_push_handler(handler)
+        host = getattr(raw, "host", None)
+        if host:
+            self.address = address(host, raw.port)
+
+    @property
+    def _is_async(self) -> bool:
+        return asyncio.iscoroutinefunction(type(self._raw).connect)
+
+    def call(self, *args: Any) -> Any:
+        """Send a command and wait for its reply; pushes meanwhile are kept for ``receive``.
+
+        Returns:
+            The reply, text as bytes.
+
+        Raises:
+            RedisError: the server's error, or a lost connection.
+        """
+        self.send(*args)
+        while True:
+            reply = self._raw.read_response(
+                disable_decoding=True, push_request=True, disconnect_on_error=False
+            )
+            if not _is_push(reply):
+                return reply
+            self._early.append(reply)
+
+    async def call_async(self, *args: Any) -> Any:
+        """Send a command and wait for its reply, for async clients."""
+        await self.send_async(*args)
+        while True:
+            reply = await self._raw.read_response(
+                disable_decoding=True, push_request=True, disconnect_on_error=False
+            )
+            if not _is_push(reply):
+                return reply
+            self._early.append(reply)
+
+    def send(self, *args: Any) -> None:
+        """Send a command; its reply is among what ``receive`` gives."""
+        self._raw.send_command(*args, check_health=False)
+
+    async def send_async(self, *args: Any) -> None:
+        """Send a command, for async clients."""
+        await self._raw.send_command(*args, check_health=False)
+
+    def close(self) -> None:
+        """Close it at once, also from within a flow that was interrupted."""
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+        if not self._is_async:
+            self._raw.disconnect()
+            return
+        writer = getattr(self._raw, "_writer", None)
+        if writer is not None:
+            writer.transport.abort()
+
+    def _take(self) -> list[Any]:
+        """Everything that is there to be read."""
+        taken, self._early = self._early, []
+        while self._raw.can_read(timeout=0):
+            taken.append(
+                self._raw.read_response(
+                    disable_decoding=True, push_request=True, disconnect_on_error=False
+                )
+            )
+        return taken
+
+    async def _read_some(self) -> list[Any]:
+        """Wait for a message; with it come those that are there already."""
+        messages = [await self._read_one()]
+        try:
+            while await self._raw.can_read():
+                messages.append(await self._read_one())
+        except (RedisError, OSError) as error:
+            messages.append(error)
+        return messages
+
+    async def _read_one(self) -> Any:
+        # An infinite time-out: silence is no failure here.
+        return await self._raw.read_response(
+            disable_decoding=True,
+            timeout=float("inf"),
+            push_request=True,
+            disconnect_on_error=False,
+        )
+
+    def __repr__(self) -> str:
+        return f"<DedicatedConnection to {self.address}>"
+
+
+Outcome = tuple[DedicatedConnection, Any]
+"""A connection and what came on it: a reply, a push, or the exception that ended it."""
+
+
+def receive(connections: Sequence[DedicatedConnection], seconds: float) -> list[Outcome]:
+    """Wait until something comes on one of the connections, at most for so many seconds.
+
+    Returns:
+        What came, in order for each connection; empty where nothing did. An error reply of the
+        server is given as its exception, as the loss of a connection is.
+    """
+    if not connections:
+        time.sleep(seconds)
+        return []
+    if not any(connection._early or _has_buffered(connection) for connection in connections):
+        poller = select.poll()
+        for connection in connections:
+            sock = connection._raw._sock
+            if sock is None:
+                return [(connection, ConnectionError("the connection was closed"))]
+            poller.register(sock, select.POLLIN)
+        if not poller.poll(seconds * 1000):
+            return []
+    outcomes: list[Outcome] = []
+    for connection in connections:
+        try:
+            outcomes += [(connection, message) for message in connection._take()]
+        except (RedisError, OSError) as error:
+            outcomes.append((connection, error))
+    return outcomes
+
+
+def _has_buffered(connection: DedicatedConnection) -> bool:
+    sock = connection._raw._sock
+    return bool(hasattr(sock, "pending") and sock.pending())
+
+
+async def receive_async(
+    connections: Sequence[DedicatedConnection], seconds: float
+) -> list[Outcome]:
+    """Wait until something comes on one of the connections, for async clients."""
+    if not connections:
+        await asyncio.sleep(seconds)
+        return []
+    early: list[Outcome] = []
+    for connection in connections:
+        early += [(connection, message) for message in connection._early]
+        connection._early = []
+        if connection._reading is None:
+            connection._reading = asyncio.ensure_future(connection._read_some())
+    if early:
+        return early
+    await asyncio.wait(
+        [connection._reading for connection in connections if connection._reading is not None],
+        timeout=seconds,
+        return_when=asyncio.FIRST_COMPLETED,
+    )
+    return [
+        (connection, message)
+        for connection in connections
+        if connection._reading is not None and connection._reading.done()
+        for message in _messages(connection)
+    ]
+
+
+def _messages(connection: DedicatedConnection) -> list[Any]:
+    task, connection._reading = connection._reading, None
+    assert task is not None
+    error = task.exception()
+    return [error] if error is not None else task.result()
+
+
+def known_nodes(view: ClientView) -> list[ServerAddress]:
+    """The nodes of a cluster that its client knows now and may read from.
+
+    Those are the primaries, and the replicas too where the client sends reads there.
+    """
+    pool, client = view.pool, view.client
+    if pool is None:
+        return []
+    everywhere = getattr(client, "read_from_replicas", False) or getattr(
+        client, "load_balancing_strategy", None
+    )
+    return [
+        address(node.host, node.port)
+        for node in list(pool.nodes_cache.values())
+        if everywhere or node.server_type == "primary"
+    ]
+
+
+def known_slots(view: ClientView) -> dict[int, ServerAddress]:
+    """The primary of each hash slot of a cluster, as its client knows it now."""
+    pool = view.pool
+    if pool is None:
+        return {}
+    owners: dict[int, Any] = {slot: nodes[0] for slot, nodes in list(pool.slots_cache.items())}
+    addresses = {id(node): address(node.host, node.port) for node in owners.values()}
+    return {slot: addresses[id(node)] for slot, node in owners.items()}
+
+
+def _given_back(message: Any) -> Any:
+    return message
+
+
+async def _given_back_async(message: Any) -> Any:
+    return message
+
+
+def _is_push(reply: Any) -> bool:
+    if not isinstance(reply, list) or not reply:
+        return False
+    return reply[0] in (b"invalidate", b"message", "invalidate", "message")
+
+
+def _make(view: ClientView, to: ServerAddress | None) -> Any:
+    maker = _maker(view, to)
+    kwargs = {
+        name: value for name, value in maker.connection_kwargs.items() if name not in _POOL_ONLY
+    }
+    if to is not None and "path" not in kwargs and "connection_pool" not in kwargs:
+        kwargs["host"], kwargs["port"] = to.host, to.port
+    if str(kwargs.get("protocol")) != "2":
+        kwargs["protocol"] = 3
+    return _plain_class(maker.connection_class)(**kwargs)
+
+
+def _maker(view: ClientView, to: ServerAddress | None) -> Any:
+    """What has a ``connection_class`` and ``connection_kwargs``: the pool, or a cluster's node."""
+    if not view.is_cluster:
+        return view.pool
+    nodes = list(view.pool.nodes_cache.values())
+    same = [node for node in nodes if to is not None and (node.host, node.port) == tuple(to)]
+    node = (same or nodes)[0]
+    return node if view.is_async else node.redis_connection.connection_pool
+
+
+def _plain_class(cls: type) -> Any:
+    """The class without the flows that run around the making of a pool's connections."""
+    mro: Iterable[type] = cls.__mro__
+    return next(base for base in mro if not is_observed(base))

@@ -1,0 +1,135 @@
+"""Accesses by group, slot, node and command, from a closer look at some of them.
+
+To tell a key's group and slot takes longer than to count it, so only so many accesses per second
+are looked at closely; each stands for those passed over since the last one. With few accesses all
+are looked at, and the shares are exact; else their standard error is reported.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from redis_middleware_plugins.key_access.groups import OVERFLOW
+
+__all__ = ["DIMENSIONS", "Breakdown", "Part", "Parts", "parts_of"]
+
+DIMENSIONS: Final = ("groups", "slots", "nodes", "commands")
+"""What accesses are told apart by, in the order in which ``Breakdown.look`` takes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One group, slot, node or command.
+
+    Attributes:
+        name: its name; ``"overflow"`` for all that there was no room for.
+        accesses: how many accesses it had in the window, estimated.
+        share: of all accesses, from 0 to 1.
+        error: the standard error of the share; 0 where every access was looked at.
+    """
+
+    name: str
+    accesses: float
+    share: float
+    error: float
+
+
+@dataclass(slots=True)
+class Parts:
+    """Accesses by dimension and name over some time.
+
+    Attributes:
+        counts: for each dimension the accesses by name.
+        looked_at: how many accesses were looked at.
+        total: how many they stand for.
+    """
+
+    counts: dict[str, dict[str, float]] = field(
+        default_factory=lambda: {dimension: {} for dimension in DIMENSIONS}
+    )
+    looked_at: int = 0
+    total: float = 0.0
+
+    def add(self, other: Parts, most: int) -> None:
+        """Add others, so that no dimension has more than ``most`` names and the overflow."""
+        for dimension, counts in other.counts.items():
+            mine = self.counts.setdefault(dimension, {})
+            for name, count in counts.items():
+                count_in(mine, name, count, most)
+        self.looked_at += other.looked_at
+        self.total += other.total
+
+
+def count_in(counts: dict[str, float], name: str, count: float, most: int) -> None:
+    """Count under a name, or under the overflow where there are ``most`` names already."""
+    if name in counts:
+        counts[name] += count
+    else:
+        name = name if len(counts) < most else OVERFLOW
+        counts[name] = counts.get(name, 0.0) + count
+
+
+def parts_of(parts: Parts, dimension: str) -> tuple[Part, ...]:
+    """The names of a dimension with their shares, the largest first."""
+    counts: Mapping[str, float] = parts.counts.get(dimension, {})
+    total = sum(counts.values())
+    if not total:
+        return ()
+    is_exact = parts.looked_at >= parts.total
+    made = []
+    for name, count in counts.items():
+        share = count / total
+        error = 0.0 if is_exact else math.sqrt(share * (1 - share) / max(parts.looked_at, 1))
+        made.append(Part(name, count, share, error))
+    return tuple(sorted(made, key=lambda part: -part.accesses))
+
+
+class Breakdown:
+    """Counts by dimension over a sliding window, and groups since the start.
+
+    Args:
+        most: how many names each dimension has at most; the rest is the overflow.
+        length: of the window, in seconds.
+
+    Attributes:
+        groups: accesses by group since the start, for counters of metrics.
+    """
+
+    def __init__(self, most: int, length: float) -> None:
+        self._most = most
+        self._length = length
+        self._steps: deque[tuple[float, Parts]] = deque()
+        self._live = Parts()
+        self.groups: dict[str, float] = {}
+
+    def look(self, names: Callable[[], tuple[str | None, ...]], stands_for: float) -> None:
+        """Count one access under its group, slot, node and command; ``None`` leaves one out."""
+        live = self._live
+        live.looked_at += 1
+        live.total += stands_for
+        for dimension, name in zip(DIMENSIONS, names(), strict=True):
+            if name is not None:
+                # Slots are the only names whose number is bounded, by 16,384, and not small.
+                most = self._most * (16 if dimension == "slots" else 1)
+                count_in(live.counts[dimension], name, stands_for, most)
+
+    def step(self, now: float) -> None:
+        """End a step of the window."""
+        ended, self._live = self._live, Parts()
+        for name, count in ended.counts["groups"].items():
+            count_in(self.groups, name, count, self._most)
+        self._steps.append((now, ended))
+        while self._steps and self._steps[0][0] <= now - self._length:
+            self._steps.popleft()
+
+    def view(self) -> Parts:
+        """The whole window, up to what is being counted now."""
+        whole = Parts()
+        for _, step in list(self._steps):
+            whole.add(step, self._most * 16)
+        whole.add(self._live, self._most * 16)
+        return whole

@@ -1,0 +1,77 @@
+"""Which commands are answered from memory, and under what name a reply is kept.
+
+Only deterministic reads of a single key: their reply depends on nothing but the key's value and
+the arguments. What draws at random, waits, depends on the time (TTL, OBJECT), goes on from a cursor
+or reads a stream is not among them; a command that is not named here is not cached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, Final
+
+from redis_middleware import Command
+
+__all__ = ["CACHEABLE", "identity", "single_key"]
+
+CACHEABLE: Final = frozenset(
+    (
+        "GET GETRANGE SUBSTR STRLEN GETBIT BITCOUNT BITPOS BITFIELD_RO "
+        "HGET HMGET HGETALL HKEYS HVALS HLEN HEXISTS HSTRLEN "
+        "LRANGE LLEN LINDEX LPOS "
+        "SMEMBERS SISMEMBER SMISMEMBER SCARD "
+        "ZRANGE ZREVRANGE ZRANGEBYSCORE ZREVRANGEBYSCORE ZRANGEBYLEX ZREVRANGEBYLEX ZSCORE "
+        "ZMSCORE ZCARD ZCOUNT ZLEXCOUNT ZRANK ZREVRANK "
+        "GEOPOS GEODIST GEOHASH GEOSEARCH GEORADIUS_RO GEORADIUSBYMEMBER_RO "
+        "EXISTS TYPE "
+        "JSON.GET JSON.TYPE JSON.STRLEN JSON.ARRLEN JSON.ARRINDEX JSON.OBJLEN JSON.OBJKEYS"
+    ).split()
+)
+"""The commands; each has its key right after its name."""
+
+_TEXT: Final = (str, bytes)
+
+
+def identity(command: Command) -> Hashable | None:
+    """The name that a command's reply is kept under: the same only for the same reply.
+
+    That is the tuple of its arguments where all are str or bytes, as they mostly are; a number
+    among them counts as what is sent of it (1 and 1.0 are equal in Python, and not to the server).
+    Options that change the reply are part of it.
+
+    Returns:
+        ``None`` where the command must not be answered from memory: it names its node itself, an
+        argument is refused by redis-py, or an option is of a kind that cannot be compared.
+    """
+    options = command.options
+    args: Hashable = command.args
+    for argument in command.args:
+        if type(argument) not in _TEXT:
+            encoded = _encoded(command)
+            if encoded is None:
+                return None
+            args = ("encoded", *encoded)
+            break
+    if len(options) <= ("keys" in options):
+        return args
+    if "target_nodes" in options:
+        return None
+    chosen = frozenset([item for item in options.items() if item[0] != "keys"])
+    return ("options", args, chosen)
+
+
+def _encoded(command: Command) -> tuple[bytes, ...] | None:
+    encode = command.client.encode
+    try:
+        return tuple([encode(argument) for argument in command.args])
+    except Exception:
+        # Whatever redis-py says to such an argument, the application is to hear it from there.
+        return None
+
+
+def single_key(command: Command) -> bytes | None:
+    """The wire bytes of the key of a cacheable command; ``None`` if it does not have just one."""
+    args: tuple[Any, ...] = command.wire
+    if len(args) < 2 or (len(args) > 2 and command.spec.name == "EXISTS"):
+        return None
+    return command.client.encode(args[1])

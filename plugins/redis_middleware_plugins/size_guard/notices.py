@@ -1,0 +1,82 @@
+"""What the guard found: counted, logged once a minute for each key, and left for other plugins."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from typing import NamedTuple
+
+from redis_middleware import Command
+
+__all__ = ["Finding", "Notices"]
+
+logger = logging.getLogger("redis_middleware.size_guard")
+
+_SECONDS_BETWEEN: float = 60.0
+_MOST_KEYS = 1024
+_LONGEST_KEY = 200
+
+
+class Finding(NamedTuple):
+    """What is counted together.
+
+    Attributes:
+        limit: the name of the limit, or of what else was done: ``"unlink"``, ``"trim"``,
+            ``"expire"``.
+        action: ``"observe"``, ``"warn"``, ``"reject"``, ``"page"`` or ``"sent"``.
+        command: the command's name.
+    """
+
+    limit: str
+    action: str
+    command: str
+
+
+class Notices:
+    """Counts findings and logs them.
+
+    Args:
+        clock: seconds from any fixed point.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._counts: Counter[Finding] = Counter()
+        self._logged: OrderedDict[tuple[bytes, str], float] = OrderedDict()
+        self._lock = threading.Lock()
+        self.listener: Callable[[Finding], None] | None = None
+
+    @property
+    def counts(self) -> Counter[Finding]:
+        """How often each finding was made so far."""
+        with self._lock:
+            return Counter(self._counts)
+
+    def note(self, command: Command | None, finding: Finding) -> None:
+        """Count a finding, and leave it in the command's notes under ``"size_guard"``."""
+        with self._lock:
+            self._counts[finding] += 1
+        if command is not None:
+            command.notes.setdefault("size_guard", []).append(finding)
+        if self.listener is not None:
+            self.listener(finding)
+
+    def warn(self, key: bytes, finding: Finding, text: str) -> None:
+        """Log a finding, unless the same limit was logged for this key less than a minute ago."""
+        now = self._clock()
+        about = (key, finding.limit)
+        with self._lock:
+            before = self._logged.get(about)
+            if before is not None and now - before < _SECONDS_BETWEEN:
+                return
+            self._logged[about] = now
+            self._logged.move_to_end(about)
+            if len(self._logged) > _MOST_KEYS:
+                self._logged.popitem(last=False)
+        logger.warning("%s%s: %s", finding.command, _about(key), text)
+
+
+def _about(key: bytes) -> str:
+    return f" of key {key[:_LONGEST_KEY]!r}{'...' * (len(key) > _LONGEST_KEY)}" if key else ""

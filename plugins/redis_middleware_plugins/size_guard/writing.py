@@ -1,0 +1,247 @@
+"""The flows around writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any, Final
+
+from redis.exceptions import ResponseError
+
+from redis_middleware import Command, Flow, Place
+from redis_middleware_plugins.size_guard.asking import ask
+from redis_middleware_plugins.size_guard.caps import Caps
+from redis_middleware_plugins.size_guard.growth import GROWTH, STORES, Growth, store_key
+from redis_middleware_plugins.size_guard.judging import Judge, encoded
+from redis_middleware_plugins.size_guard.known_sizes import KnownSizes
+from redis_middleware_plugins.size_guard.notices import Finding
+from redis_middleware_plugins.size_guard.policies import Limit
+from redis_middleware_plugins.size_guard.strict import (
+    can_be_strict,
+    refused_size,
+    strict_command,
+    strict_reply,
+)
+from redis_middleware_plugins.size_guard.writes import MEASURES
+
+__all__ = ["Writes"]
+
+_MOST_LOOKED_FOR: Final = 128
+"""Of more new elements than this it is not asked, before a refusal, which of them are there."""
+
+_SPARSE_BELOW: Final = 0.5
+_DENSE_FROM: Final = 0.9
+
+
+class Writes:
+    """Judges writes before they are sent, and sizes after the reply came.
+
+    Args:
+        judge: the limits.
+        caps: what is sent along.
+        sizes: the sizes that are known.
+        sampling: how often a size is asked that is far from its limit, from 0 to 1.
+        random: gives a number from 0 to below 1.
+    """
+
+    def __init__(
+        self,
+        judge: Judge,
+        caps: Caps,
+        sizes: KnownSizes,
+        sampling: float,
+        random: Callable[[], float],
+    ) -> None:
+        self._judge = judge
+        self._policies = judge.policies
+        self._caps = caps
+        self._sizes = sizes
+        self._sampling = sampling
+        self._random = random
+
+    def replace(self, command: Command) -> Flow:
+        """Around a write that replaces what was there, or whose arguments tell everything."""
+        self._judge.arguments(command)
+        if not self._has_caps(command):
+            return (yield command)
+        keys = list(command.keys)
+        sent = self._caps.write(command, keys[0]) if keys else command
+        return (yield from self._send(sent, self._caps.expiries(command, keys)))
+
+    def small_set(self, key_floor: float, value_floor: float) -> Callable[[Command], Flow]:
+        """A flow around SET that costs next to nothing for small values.
+
+        Args:
+            key_floor: the length of a key below which no limit says anything.
+            value_floor: the same for values.
+        """
+        kinds = (bytes, str)
+
+        def small_set(command: Command) -> Flow:
+            args = command.args
+            if (
+                len(args) < 3
+                or args[2].__class__ not in kinds
+                or len(args[2]) > value_floor
+                or args[1].__class__ not in kinds
+                or len(args[1]) > key_floor
+            ):
+                self._judge.arguments(command)
+            return (yield command)
+
+        return small_set
+
+    def store(self, command: Command) -> Flow:
+        """Around a write that stores a result and replies with its size."""
+        index = store_key(command.spec.name, command.wire)
+        key = encoded(command, command.wire[index]) if index else None
+        if key is None:
+            return (yield command)
+        reply = yield from self._send(command, self._caps.expiries(command, [key]))
+        if isinstance(reply, int):
+            name = "max_value" if STORES[command.spec.name][1] == "STRLEN" else "max_elements"
+            limit = self._policies.limit(name, key, command.spec)
+            if reply > limit.lowest:
+                self._sizes.put(key, reply)
+                self._judge.report(limit, key, command, reply)
+        return reply
+
+    def grow(self, command: Command) -> Flow:
+        """Around a write that adds to what is there."""
+        spec, wire = command.spec, command.args
+        growth = GROWTH[spec.name]
+        if spec.name in MEASURES:
+            self._judge.arguments(command)
+        key = encoded(command, wire[growth.key]) if len(wire) > growth.key else None
+        if key is None:
+            return (yield command)
+        limit = self._policies.limit(growth.limit, key, spec)
+        added = growth.most_added(wire)
+        known = self._sizes.get(key)
+        most = None if known is None else known + added
+        if added and most is not None and most > limit.reject:
+            most = yield from self._confirm(command, growth, key, limit, added)
+        capped = self._has_caps(command)
+        along: list[Command] = []
+        sent = command
+        if capped:
+            sent = self._caps.write(command, key)
+            along = self._caps.trims(command, key, most) + self._caps.expiries(command, [key])
+        strict = self._policies.option("strict", key, spec) and can_be_strict(command)
+        if strict and limit.reject < float("inf"):
+            if most is None and command.place in (Place.PIPELINE, Place.TRANSACTION):
+                yield from self._confirm(command, growth, key, limit, added)
+            sent = strict_command(sent, growth, int(limit.reject), added)
+        asks = growth.told != "size" and self._is_due(most, limit)
+        if asks:
+            along = [*along, command.replace((growth.length, key))]
+        try:
+            replies = yield from self._send_all(sent, along)
+        except ResponseError as error:
+            size = refused_size(error) if strict else None
+            if size is None:
+                raise
+            self._judge.refuse(limit, key, command, size, was_sent=command.position is not None)
+            raise
+        reply = strict_reply(command, replies[0]) if sent.spec is not spec else replies[0]
+        size = replies[-1] if asks else None
+        self._learn(command, growth, key, limit, added, reply, size)
+        return reply
+
+    def _has_caps(self, command: Command) -> bool:
+        options = self._policies.options
+        return bool(options("ttl", command.spec) or options("max_length", command.spec))
+
+    def _is_due(self, most: int | None, limit: Limit) -> bool:
+        """Whether the size is to be asked with this write: the nearer the limit, the likelier."""
+        rate = self._sampling
+        lowest = limit.lowest
+        if most is not None and most > lowest * _SPARSE_BELOW:
+            share = most / lowest if lowest else 1.0
+            rate = max(rate, (share - _SPARSE_BELOW) / (_DENSE_FROM - _SPARSE_BELOW))
+        return lowest < float("inf") and (rate >= 1 or self._random() < rate)
+
+    def _confirm(
+        self, command: Command, growth: Growth, key: bytes, limit: Limit, added: int
+    ) -> Generator[Any, Any, int | None]:
+        """Ask what would be refused for what is only remembered; give the size it may come to.
+
+        Raises:
+            ValueTooLarge: the server says that it is too much.
+        """
+        fields = _fields(command, growth) if 0 < added <= _MOST_LOOKED_FOR else []
+        questions: list[tuple[Any, ...]] = [(growth.length, key)]
+        questions += [(growth.exists, key, field) for field in fields]
+        size, *found = yield from ask(command, questions)
+        if not isinstance(size, int):
+            return None
+        self._sizes.put(key, size)
+        if found:
+            added = sum(1 for each in found if each is None or each is False or each == 0)
+        if added and size + added > limit.reject:
+            self._judge.refuse(limit, key, command, size + added)
+        return size + added
+
+    def _send(self, command: Command, along: list[Command]) -> Generator[Any, Any, Any]:
+        return (yield from self._send_all(command, along))[0]
+
+    def _send_all(self, command: Command, along: list[Command]) -> Generator[Any, Any, list[Any]]:
+        """Send a write and what goes along in one round trip; give all replies.
+
+        Raises:
+            Exception: the write's own failure.
+        """
+        if not along:
+            return [(yield command)]
+        replies: list[Any] = yield [command, *along]
+        if isinstance(replies[0], Exception):
+            raise replies[0]
+        for sent, reply in zip(along, replies[1:], strict=True):
+            failed = isinstance(reply, Exception)
+            finding = Finding(sent.name.lower(), "failed" if failed else "sent", command.name)
+            self._judge.notices.note(command, finding)
+            if failed:
+                key = command.keys[0] if command.keys else b""
+                text = f"{sent.name}, sent along, failed: {reply}"
+                self._judge.notices.warn(key, finding, text)
+        return replies
+
+    def _learn(
+        self,
+        command: Command,
+        growth: Growth,
+        key: bytes,
+        limit: Limit,
+        added: int,
+        reply: Any,
+        asked: Any,
+    ) -> None:
+        """Note what a reply tells about the size of its key."""
+        exact = asked if isinstance(asked, int) else None
+        if growth.told == "size":
+            exact = reply if isinstance(reply, int) and reply >= 0 else None
+            # Far from the limit it is not worth a place in memory: the next reply tells it again.
+            if exact is not None and exact <= limit.lowest * _SPARSE_BELOW:
+                if self._sizes.get(key) is not None:
+                    self._sizes.forget(key)
+                return
+        if exact is not None:
+            self._sizes.put(key, exact)
+            self._judge.report(limit, key, command, exact)
+        elif isinstance(asked, Exception) or growth.told == "size":
+            return
+        elif growth.told == "added" and isinstance(reply, int):
+            if reply:
+                self._sizes.add(key, reply)
+        else:
+            self._sizes.add(key, added)
+
+
+def _fields(command: Command, growth: Growth) -> list[Any]:
+    """The fields or members of a write, for asking which of them are there already."""
+    wire = command.args
+    if not growth.exists or command.spec.name == "HSETEX":
+        return []
+    if growth.exists == "ZSCORE":
+        # Options come first: the members are told from the end.
+        return list(wire[len(wire) - 1 : 2 : -growth.step])
+    return list(wire[2 :: growth.step])

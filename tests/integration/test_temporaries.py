@@ -1,0 +1,68 @@
+"""Clients that nobody keeps: ``make_client().pipeline()``, ``make_client().get(...)``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redis_middleware import wrap
+from tests.integration import awaiting
+from tests.integration.each_kind import each_kind
+from tests.integration.kinds import WRITING, Kind
+from tests.integration.pass_through import PassThrough
+from tests.integration.servers import Servers
+
+# Dropped without having been closed, clusters of redis.asyncio leave tasks behind.
+KINDS = [kind for kind in WRITING if not (kind.is_cluster and kind.is_async)]
+PLAIN = [kind for kind in KINDS if not kind.is_cluster]
+
+
+def maker(kind: Kind, servers: Servers, plugin: PassThrough) -> Any:
+    """A function that makes wrapped clients."""
+    kind.control(servers).clear()
+    return lambda: wrap(kind.make(servers), {}, plugins=[plugin])
+
+
+@each_kind(KINDS)
+async def test_command(kind: Kind, servers: Servers) -> None:
+    """A command on a client that nobody keeps is sent, through its plugins."""
+    plugin = PassThrough()
+    make = maker(kind, servers, plugin)
+    await awaiting.settle(make().set("{t}1", 1))
+    assert int(await awaiting.settle(make().get("{t}1"))) == 1
+    assert int(await awaiting.settle(make().execute_command("GET", "{t}1"))) == 1
+    assert plugin.names == ["SET", "GET", "GET"]
+
+
+@each_kind(KINDS)
+async def test_pipeline(kind: Kind, servers: Servers) -> None:
+    """So is a pipeline of one, chained or not, and it is of the client's class and settings."""
+    plugin = PassThrough()
+    make = maker(kind, servers, plugin)
+    pipe = make().pipeline()
+    pipe.set("{t}1", 1)
+    assert await awaiting.settle(pipe.execute()) == [True]
+    replies = await awaiting.settle(make().pipeline().get("{t}1").execute())
+    assert replies == ["1" if kind.decodes else b"1"]
+    assert plugin.names == ["SET", "GET"]
+    assert [len(batch) for batch in plugin.batches] == [1, 1]
+
+
+@each_kind(PLAIN)
+async def test_what_it_makes(kind: Kind, servers: Servers) -> None:
+    """Locks, scripts, modules, further clients and subscriptions of one work."""
+    plugin = PassThrough()
+    make = maker(kind, servers, plugin)
+    if not kind.is_fake:
+        assert await awaiting.settle(make().register_script("return 1")()) == 1
+        lock = make().lock("lock", timeout=5)
+        assert await awaiting.settle(lock.acquire())
+        await awaiting.settle(lock.release())
+    client = make().client()
+    assert await awaiting.settle(client.set("{t}1", 1))
+    await awaiting.settle(client.aclose() if kind.is_async else client.close())
+    pubsub = make().pubsub()
+    await awaiting.settle(pubsub.subscribe("channel"))
+    message = await awaiting.settle(pubsub.get_message(timeout=1))
+    assert message["type"] == "subscribe"
+    await awaiting.settle(pubsub.aclose() if kind.is_async else pubsub.close())
+    assert "SET" in plugin.names
