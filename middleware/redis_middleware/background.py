@@ -8,6 +8,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Generator, Sequence
+from contextvars import ContextVar
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,21 @@ from redis_middleware.redispy.clients import sender
 if TYPE_CHECKING:
     from redis_middleware.handle import Middleware
 
-__all__ = ["Background", "Stopped", "background_chain"]
+__all__ = ["Background", "Stopped", "background_chain", "is_background_work"]
 
 logger = logging.getLogger("redis_middleware")
+
+
+_working: ContextVar[bool] = ContextVar("redis_middleware_background_work", default=False)
+
+
+def is_background_work() -> bool:
+    """Whether this runs in the thread or task of a plugin's background work.
+
+    Connections that background work opens run the ``redis_connect`` flows too: this tells them
+    from those that the application waits for.
+    """
+    return _working.get()
 
 
 class Stopped(BaseException):
@@ -252,6 +265,7 @@ class Background:
         self.ensure()
 
     def _work_in_thread(self, job: _Job, stop: threading.Event) -> None:
+        _working.set(True)
         transport = _ThreadTransport(self._middleware, stop)
         chain = background_chain(job.plugin, job.name, job.function, stop)
         delay = self.first_delay
@@ -276,6 +290,7 @@ class Background:
             delay *= 2
 
     async def _work_in_task(self, job: _Job, stop: threading.Event) -> None:
+        _working.set(True)
         transport: Any = _TaskTransport(self._middleware, stop)
         chain = background_chain(job.plugin, job.name, job.function)
         delay = self.first_delay

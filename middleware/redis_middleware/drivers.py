@@ -145,6 +145,9 @@ def run_steps(steps: Generator[Any, Any, Any], transport: Transport) -> Any:
                 step = steps.send(outcome)
     except StopIteration as stop:
         return stop.value
+    finally:
+        # The traceback of an error among the replies may hold this frame.
+        outcome = None
 
 
 async def run_steps_async(steps: Generator[Any, Any, Any], transport: AsyncTransport) -> Any:
@@ -160,6 +163,9 @@ async def run_steps_async(steps: Generator[Any, Any, Any], transport: AsyncTrans
                 step = steps.send(outcome)
     except StopIteration as stop:
         return stop.value
+    finally:
+        # The traceback of an error among the replies may hold this frame.
+        outcome = None
 
 
 def _perform(step: Any, transport: Transport) -> Any:

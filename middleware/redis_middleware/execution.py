@@ -142,7 +142,10 @@ class Execution:
                 return self.yielded_again(yielded, value)
             stack.pop()
             if result is not value:
-                return self.returned(hook, item, result, value)
+                try:
+                    return self.returned(hook, item, result, value)
+                finally:
+                    del result
         self.outcome = value
         return DONE
 
@@ -210,7 +213,10 @@ class Execution:
                 if result is _WITHOUT or hook.observes:
                     continue
                 if result is not None:
-                    return self.returned(hook, item, result, _WITHOUT)
+                    try:
+                        return self.returned(hook, item, result, _WITHOUT)
+                    finally:
+                        del result
                 missing = hook.error(item, _NO_RETURN)
                 missing.__cause__ = error
                 error = missing
@@ -397,7 +403,7 @@ def ascend(chain: Chain, item: Any, flows: list[Flow], reply: Any) -> tuple[Exec
         try:
             return not_given_back(chain, item, flows, flow, reply, yielded, result, failure)
         finally:
-            del failure
+            del failure, result
     return None, reply
 
 
@@ -426,7 +432,7 @@ def not_given_back(
             return execution, execution.raised(hook, item, failure, reply)
         return execution, execution.returned(hook, item, result, reply)
     finally:
-        del failure
+        del failure, result
 
 
 def _not_a_flow(hook: Hook, item: Any, error: Exception) -> PluginError | None:

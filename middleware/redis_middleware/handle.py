@@ -28,11 +28,20 @@ from redis_middleware.settings import Settings, Watch
 if TYPE_CHECKING:
     from redis_middleware.redispy.clients import Binding
 
-__all__ = ["Middleware"]
+__all__ = ["Lease", "Middleware"]
 
 logger = logging.getLogger("redis_middleware")
 
 _all: weakref.WeakSet[Middleware] = weakref.WeakSet()
+
+
+class Lease:
+    """Held by a wrapped client and by all that it made: with the last of them its plugins end.
+
+    A pipeline may outlive its client, and is to run the plugins all the same.
+    """
+
+    __slots__ = ("__weakref__",)
 
 
 class Middleware:
@@ -65,6 +74,7 @@ class Middleware:
         self.once = OnceRegistry()
         self.background = Background(self)
         self.shared = False
+        self._lease: Callable[[], Lease | None] = lambda: None
         self._plugins: Mapping[str, Any] = MappingProxyType({})
         self._attaching: str | None = None
         self._bindings: weakref.WeakSet[Binding] = weakref.WeakSet()
@@ -267,6 +277,20 @@ class Middleware:
         if client is not None and (self.pipeline.connect is not None or len(self.background)):
             observe_connections(client, self)
 
+    def lease(self) -> Lease | None:
+        """What a client and all that it makes have to hold.
+
+        ``None`` where the plugins are shared: they live as long as the pool.
+        """
+        if self.shared or self.is_shut_down:
+            return None
+        lease = self._lease()
+        if lease is None:
+            lease = Lease()
+            self._lease = weakref.ref(lease)
+            weakref.finalize(lease, self.shut_down)
+        return lease
+
     def bound(self, client: AnyClient, binding: Binding) -> None:
         """A client runs these plugins from now on."""
         self._bindings.add(binding)
@@ -310,6 +334,13 @@ def _after_fork() -> None:
     for middleware in list(_all):
         middleware._lock = threading.RLock()
         middleware.once.forget()
+        for name, plugin in middleware.plugins.items():
+            after_fork = getattr(plugin, "after_fork", None)
+            if after_fork is not None:
+                try:
+                    after_fork()
+                except Exception as error:
+                    logger.error("plugin %r, after_fork: %s", name, error, exc_info=error)
         middleware.background.after_fork()
 
 

@@ -30,7 +30,7 @@ from redis_middleware.execution import DONE, Execution, ascend, descend
 from redis_middleware.flow import Call, Flow, Once, Sleep
 from redis_middleware.once import Lead, LeaderInterruptedError, OnceRegistry, fresh_copy
 
-__all__ = ["Calls", "Lockstep", "Waiting"]
+__all__ = ["Calls", "Lockstep", "Waiting", "has_exceptions"]
 
 _AFTER_TRANSACTION = (
     "it yielded a command after the transaction was sent; inside MULTI/EXEC there is one round "
@@ -92,6 +92,17 @@ def _execution_of(send: _Send) -> Execution | None:
     return execution
 
 
+def _position(send: _Send) -> list[int]:
+    """Where a command stands: its index, within that of the one that fanned out, and so on."""
+    position = [send[2]]
+    owner = send[1].owner
+    while owner is not None:
+        position.append(owner.index)
+        owner = owner.group.owner
+    position.reverse()
+    return position
+
+
 class Lockstep:
     """The rounds of one batch, or of one command whose flow asked for more than a send.
 
@@ -108,6 +119,7 @@ class Lockstep:
         self._once = once
         self._transaction = transaction
         self._sends: list[_Send] = []
+        self._is_mixed = False
         self._sending: list[_Send] = []
         self._whole: tuple[_Group, Batch] | None = None
         self._resuming: deque[_Turn] = deque()
@@ -215,6 +227,9 @@ class Lockstep:
                 raise reply
 
     def _send_all(self) -> Generator[Any, Any, None]:
+        if self._is_mixed:
+            self._sends.sort(key=_position)
+            self._is_mixed = False
         sending = self._sending = self._sends
         self._sends = []
         self._sent = True
@@ -271,8 +286,9 @@ class Lockstep:
             self._lost.append(error)
             outcomes = [error] * len(batch)
         self._whole = None
-        self.failures += [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-        self.has_failures |= bool(self.failures)
+        if has_exceptions(outcomes):
+            self.has_failures = True
+            self.failures += [outcome for outcome in outcomes if isinstance(outcome, Exception)]
         group.outcomes = outcomes
         group.remaining = 0
         # The traceback of a lost round holds this frame.
@@ -282,21 +298,25 @@ class Lockstep:
     def _call_all(self) -> Generator[Any, Any, None]:
         outcomes = yield Calls([call for _, call in self._calls])
         waiting, self._calls = self._calls, []
-        self._take_turns(
+        turns: deque[_Turn] = deque(
             (execution, partial(execution.throw, own=True), outcome)
             if isinstance(outcome, BaseException)
             else (execution, execution.resume, outcome)
             for (execution, _), outcome in zip(waiting, outcomes, strict=True)
         )
+        del outcomes
+        self._take_turns(turns)
 
     def _sleep(self) -> Generator[Any, Any, None]:
         yield max((sleep for _, sleep in self._sleeps), key=lambda sleep: sleep.seconds)
         waiting, self._sleeps = self._sleeps, []
-        self._take_turns((execution, execution.resume, None) for execution, _ in waiting)
+        self._take_turns(deque((execution, execution.resume, None) for execution, _ in waiting))
 
     def _follow(self) -> Generator[Any, Any, None]:
+        # What comes now are outcomes of sends, although others did them: no more refusals.
+        self._sent = True
         yield Waiting([lead for _, _, lead in self._follows])
-        turns: list[_Turn] = []
+        turns: deque[_Turn] = deque()
         waiting, self._follows = self._follows, []
         for execution, once, lead in waiting:
             if not lead.done():
@@ -311,11 +331,13 @@ class Lockstep:
                 turns.append((execution, execution.throw, _own_copy(failure)))
         self._take_turns(turns)
 
-    def _take_turns(self, turns: Iterable[_Turn]) -> None:
+    def _take_turns(self, turns: deque[_Turn]) -> None:
+        # Others have yielded their commands meanwhile: the round is sorted before it is sent.
+        self._is_mixed = True
         # One of them may refuse the batch: those still in line are then closed with the others.
-        resuming = self._resuming = deque(turns)
-        while resuming:
-            self._advance(*resuming.popleft())
+        self._resuming = turns
+        while turns:
+            self._advance(*turns.popleft())
 
     def _advance(self, execution: Execution, move: Callable[[Any], Any], argument: Any) -> None:
         self._moving = execution
@@ -388,16 +410,15 @@ class Lockstep:
             self._begin(inner[index], command, group, index)
 
     def _share(self, owner: Execution, once: Once) -> None:
-        lead = None
+        group = _Group("once", owner, 1)
         if not self._transaction:
             key = (owner.plugin, once.key)
-            future, leads = self._once.join(key)
+            lead, leads = self._once.join(key)
             if not leads:
-                self._follows.append((owner, once, future))
+                self._follows.append((owner, once, lead))
                 return
-            lead = (key, future)
-        group = _Group("once", owner, 1)
-        group.lead = lead
+            group.lead = (key, lead)
+            del lead
         self._begin(owner.inner(once.command), once.command, group, 0)
 
     def _begin(
@@ -425,40 +446,47 @@ class Lockstep:
         self.has_failures |= failed
         if failed and not self._sent and group.kind == "batch":
             group.refused = True
+            group.outcomes = [outcome]
+            del outcome
             self._close_within(group)
-            self._fail(group, outcome)
+            self._fail(group)
         elif not group.remaining:
+            del outcome
             self._complete(group)
 
     def _complete(self, group: _Group) -> None:
-        owner = group.owner
-        # A failure among the outcomes may hold the group by its traceback.
-        outcomes, group.outcomes = group.outcomes, []
-        outcome: Any = outcomes
         if group.kind in ("once", "last"):
-            outcome = outcomes[0]
             if group.lead is not None:
-                lead, group.lead = group.lead, None
-                self._once.publish(*lead, outcome)
-            if isinstance(outcome, Exception):
-                self._fail(group, outcome)
+                self._once.publish(*group.lead, group.outcomes[0])
+                group.lead = None
+            if isinstance(group.outcomes[0], Exception):
+                self._fail(group)
                 return
-        elif group.kind == "batch" and self._lost:
-            lost = {id(error) for error in self._lost}
-            for reply in outcomes:
-                if id(reply) in lost:
-                    self._fail(group, reply)
+            outcome = group.outcomes[0]
+        else:
+            if group.kind == "batch" and self._lost:
+                lost = {id(error) for error in self._lost}
+                failed = [reply for reply in group.outcomes if id(reply) in lost]
+                if failed:
+                    group.outcomes = failed
+                    del failed
+                    self._fail(group)
                     return
-        if owner is None:
+            outcome = group.outcomes
+        group.outcomes = []
+        if group.owner is None:
             self._finish(result=outcome)
         else:
-            self._advance(owner, owner.resume, outcome)
+            self._advance(group.owner, group.owner.resume, outcome)
 
-    def _fail(self, group: _Group, error: Exception) -> None:
+    def _fail(self, group: _Group) -> None:
+        # The first of the outcomes is the error, and is held by nothing else: its traceback may
+        # hold this frame and those that called it, and with them all that they hold.
+        outcomes, group.outcomes = group.outcomes[:1], []
         if group.owner is None:
-            self._finish(error=error)
+            self._finish(error=outcomes.pop())
         else:
-            self._advance(group.owner, group.owner.throw, error)
+            self._advance(group.owner, group.owner.throw, outcomes.pop())
 
     def _finish(self, *, result: Any = None, error: Exception | None = None) -> None:
         self._done = True
@@ -498,6 +526,11 @@ class Lockstep:
             execution.interrupt(error)
         for lead in leads:
             self._once.abandon(*lead)
+
+
+def has_exceptions(outcomes: Iterable[Any]) -> bool:
+    """Whether there is an exception among them; their types tell, which are few."""
+    return any(issubclass(kind, Exception) for kind in set(map(type, outcomes)))
 
 
 def _up(

@@ -19,10 +19,10 @@ class Lead(Future[Any]):
     """The reply that a leader will have.
 
     Attributes:
-        is_followed: whether somebody waits for it.
+        followers: how many callers have come to wait for it.
     """
 
-    is_followed = False
+    followers = 0
 
 
 class OnceRegistry:
@@ -32,12 +32,22 @@ class OnceRegistry:
         self._lock = threading.Lock()
         self._leads: dict[Hashable, Lead] = {}
 
+    def __len__(self) -> int:
+        """How many keys have a leader."""
+        return len(self._leads)
+
+    @property
+    def followers(self) -> int:
+        """How many callers have come to wait for a reply that is not there yet."""
+        with self._lock:
+            return sum(lead.followers for lead in self._leads.values())
+
     def join(self, key: Hashable) -> tuple[Lead, bool]:
         """The future of the key's reply, and whether the caller leads (and must end it)."""
         with self._lock:
             lead = self._leads.get(key)
             if lead is not None:
-                lead.is_followed = True
+                lead.followers += 1
                 return lead, False
             lead = self._leads[key] = Lead()
             # A running future cannot be cancelled by one of those who wait for it.
@@ -53,7 +63,7 @@ class OnceRegistry:
             lead.set_exception(outcome)
         else:
             # The leader is free to change its reply while the followers still copy theirs.
-            lead.set_result(fresh_copy(outcome) if lead.is_followed else None)
+            lead.set_result(fresh_copy(outcome) if lead.followers else None)
 
     def abandon(self, key: Hashable, lead: Lead) -> None:
         """End a lead that was interrupted: its followers start again."""

@@ -36,9 +36,7 @@ def plugins_after(
         SettingsError: the settings cannot be used.
     """
     plugins = [
-        loaded
-        for loaded in load_plugins(settings, sources, running)
-        if loaded.name not in removed
+        loaded for loaded in load_plugins(settings, sources, running) if loaded.name not in removed
     ]
     outside: str | None = None
     for known in running:

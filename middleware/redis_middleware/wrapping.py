@@ -71,8 +71,6 @@ class _Wrapper:
         if self._shares:
             self._of_pool[keeper_of(client)] = middleware
             weakref.finalize(keeper_of(client), middleware.shut_down)
-        else:
-            weakref.finalize(client, middleware.shut_down)
         return middleware
 
 

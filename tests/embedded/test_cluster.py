@@ -67,3 +67,12 @@ def test_single_primary_is_a_cluster_too() -> None:
     ):
         client.set("key", "value")
         assert [(node.host, node.port) for node in client.get_nodes()] == servers.addresses
+
+
+def test_ports_can_be_chosen() -> None:
+    """The servers take the given port and those that follow it."""
+    with cluster(primaries=2, replicas=0) as servers:
+        ports = [node.port for node in servers.nodes]
+    first = max(ports) + 1
+    with cluster(primaries=2, replicas=0, port=first) as servers:
+        assert [node.port for node in servers.nodes] == [first, first + 1]

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from redis.exceptions import RedisError, ResponseError
+from tests.flows.making import Journal, pass_on, plugin
 
 from redis_middleware import NIL, Call, Command, Flow, Once, PluginError, Sleep, hookimpl
 from redis_middleware.errors import PluginLoadError
 from redis_middleware.testing import Script
-from tests.flows.making import Journal, pass_on, plugin
+
+NOTHING: dict[str, str] = {}
 
 
 def bug_of(script: Script, *args: Any) -> PluginError:
@@ -40,7 +42,7 @@ def in_handling_a_failure(command: Command) -> Flow:
     try:
         return (yield command)
     except ResponseError:
-        return {}["tenant"]
+        return NOTHING["tenant"]
 
 
 def in_finally(command: Command) -> Flow:
@@ -119,7 +121,7 @@ def test_a_call_that_fails_is_the_plugins_bug() -> None:
     """The function of a Call is the plugin's code: a built-in exception it raises is a bug."""
 
     def call(command: Command) -> Flow:
-        return (yield Call(lambda: {}["bucket"]))
+        return (yield Call(lambda: NOTHING["bucket"]))
 
     error = bug_of(Script(plugin(call, name="broken")))
     assert isinstance(error.__cause__, KeyError)
@@ -146,7 +148,7 @@ def test_a_flow_sees_what_its_call_raised() -> None:
 
     def call(command: Command) -> Flow:
         try:
-            yield Call(lambda: {}["bucket"])
+            yield Call(lambda: NOTHING["bucket"])
         except KeyError:
             return (yield command)
 
@@ -324,7 +326,7 @@ def test_async_hooks_are_refused_when_the_plugin_is_registered() -> None:
 
 
 @pytest.mark.parametrize("options", [{"wrapper": True}, {"hookwrapper": True}])
-def test_pluggys_wrappers_are_refused(options: dict[str, bool]) -> None:
+def test_pluggys_wrappers_are_refused(options: dict[str, Any]) -> None:
     """pluggy does not run the hooks: each of them is around what is inside of it anyway."""
 
     class Wrapper:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.flows.making import Journal, plugin
 
 from redis_middleware import Call, Command, Flow, Once, Sleep
 from redis_middleware.testing import Script
-from tests.flows.making import Journal, plugin
 
 INTERRUPTS = [KeyboardInterrupt(), SystemExit(1), GeneratorExit(), asyncio.CancelledError()]
 
@@ -127,7 +127,9 @@ def in_a_lead(command: Command) -> Flow:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("flow", [in_start, in_reply, in_call, after_sleep, in_a_fan_out, in_a_lead])
+@pytest.mark.parametrize(
+    "flow", [in_start, in_reply, in_call, after_sleep, in_a_fan_out, in_a_lead]
+)
 @pytest.mark.parametrize("place", ["single", "pipeline"])
 def test_an_interrupt_within_a_flow(flow: Callable[[Command], Flow], place: str) -> None:
     """Ctrl-C may come in the midst of any plugin: outer, inner and neighbouring flows all end."""
@@ -144,11 +146,10 @@ def test_an_interrupt_within_a_flow(flow: Callable[[Command], Flow], place: str)
         plugin(only_y),
         journal.watcher("inner"),
     ).answers(lambda command: b"v")
+    run = script.run if place == "single" else script.pipeline
+    args = ("GET", "y") if place == "single" else (("GET", "x"), ("GET", "y"), ("GET", "z"))
     with pytest.raises(KeyboardInterrupt):
-        if place == "single":
-            script.run("GET", "y")
-        else:
-            script.pipeline(("GET", "x"), ("GET", "y"), ("GET", "z"))
+        run(*args)
     starts = [note.removesuffix(" starts") for note in journal.notes if note.endswith("starts")]
     assert sorted(ends_of(journal)) == sorted(starts)
     assert ends_of(journal)[-1] == ("outer" if place == "single" else "batch")

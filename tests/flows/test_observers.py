@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import Any
 
 import pytest
 from redis.exceptions import ResponseError
-
-from redis_middleware import NIL, Batch, Command, Flow, Sleep
-from redis_middleware.testing import Script
 from tests.flows.making import Journal, observer, pass_on, plugin
+
+from redis_middleware import NIL, Batch, Command, Flow, Sleep, hookimpl
+from redis_middleware.testing import Script
 
 
 def raises_on_the_way_in(command: Any) -> Flow:
@@ -74,10 +75,8 @@ def yields_twice(command: Any) -> Flow:
 
 def retries(command: Any) -> Flow:
     """Sending again after a failure, and after a reply as well."""
-    try:
+    with contextlib.suppress(ResponseError):
         yield command
-    except ResponseError:
-        pass
     return (yield command)
 
 
@@ -212,8 +211,6 @@ def test_an_observers_wants() -> None:
 
         def wants(self, spec: Any) -> bool:
             raise KeyError("wants")
-
-        from redis_middleware import hookimpl
 
         @hookimpl
         def redis_command(self, command: Command) -> Flow:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from tests.flows.making import Journal
+
 from redis_middleware import Command, Flow, hookimpl
 from redis_middleware.commands import CommandSpec
 from redis_middleware.testing import Script
-from tests.flows.making import Journal
 
 
 def starts(journal: Journal) -> list[str]:
@@ -18,7 +19,8 @@ def test_the_first_plugin_is_outermost() -> None:
     journal = Journal()
     Script(*[journal.watcher(name) for name in "abc"]).replies(b"v").run("GET", "k")
     assert starts(journal) == ["a", "b", "c"]
-    assert [note for note in journal.notes if note.endswith("ends")] == ["c ends", "b ends", "a ends"]
+    ends = [note for note in journal.notes if note.endswith("ends")]
+    assert ends == ["c ends", "b ends", "a ends"]
 
 
 def test_tryfirst_and_trylast() -> None:

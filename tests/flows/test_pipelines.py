@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
+from tests.flows.making import Journal, pass_on, plugin
 
 from redis_middleware import Call, Command, Flow, PluginError, Sleep
 from redis_middleware.testing import Script
-from tests.flows.making import Journal, pass_on, plugin
 
 
 class RefusedError(Exception):

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from redis.exceptions import ResponseError, WatchError
+from tests.flows.making import Journal, pass_on, plugin
 
 from redis_middleware import Batch, Call, Command, Flow, Once, Place, PluginError, Sleep
 from redis_middleware.testing import Script
-from tests.flows.making import Journal, pass_on, plugin
 
 
 def test_one_round() -> None:
@@ -161,3 +161,21 @@ def test_a_whole_transaction_may_be_repeated() -> None:
     script.loses(ConnectionError("lost")).replies(b"1", b"2")
     assert script.transaction(("GET", "a"), ("GET", "b")) == [b"1", b"2"]
     assert script.rounds == [[("GET", "a"), ("GET", "b")]] * 2
+
+
+def test_the_order_of_commands_is_kept() -> None:
+    """A flow that waits before it sends does not let later commands overtake it."""
+
+    def wait_for_a(command: Command) -> Flow:
+        if command.args[1] == "a":
+            yield Sleep(1)
+            yield Call(lambda: None)
+        if command.args[1] == "c":
+            yield Call(lambda: None)
+        return (yield command)
+
+    for run in ("transaction", "pipeline"):
+        script = Script(plugin(wait_for_a)).answers(lambda command: command.args[1])
+        commands = [("SET", key, "v") for key in "abcd"] + [("DEL", "a")]
+        assert getattr(script, run)(*commands) == ["a", "b", "c", "d", "a"]
+        assert script.rounds == [commands]

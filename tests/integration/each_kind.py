@@ -14,7 +14,7 @@ from tests.integration import awaiting
 from tests.integration.kinds import WRITING, Kind
 from tests.integration.servers import Servers
 
-__all__ = ["each_kind", "numbered_commands_work", "wrapped"]
+__all__ = ["each_kind", "numbered_commands_work", "only_one", "wrapped"]
 
 _numbers = itertools.count(1)
 
@@ -74,6 +74,11 @@ async def wrapped(
         await awaiting.settle(client.aclose() if kind.is_async else client.close())
         if not kind.is_cluster:
             await awaiting.settle(client.connection_pool.disconnect())
+
+
+def only_one(kind: Kind) -> dict[str, int]:
+    """Options for one connection (to each node): one that is not given back is missed at once."""
+    return {"max_connections": 2 if kind.is_single else 1}
 
 
 async def numbered_commands_work(client: Any, commands: int = 100) -> None:

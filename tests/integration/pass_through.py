@@ -16,7 +16,8 @@ class PassThrough:
         name: the plugin's name.
         commands: the commands that came by.
         batches: the batches.
-        connections: the connections, once made.
+        connections: how many connections were made; they themselves would stay open while a
+            plugin has them.
         messages: the messages.
         failures: the types of the failures that came by, of whatever it passed on; the exceptions
             themselves would keep the client.
@@ -26,7 +27,7 @@ class PassThrough:
         self.name = name
         self.commands: list[Command] = []
         self.batches: list[Batch] = []
-        self.connections: list[Connection] = []
+        self.connections = 0
         self.messages: list[Message] = []
         self.failures: list[type[BaseException]] = []
 
@@ -40,7 +41,7 @@ class PassThrough:
         return {
             "commands": [(command.name, command.place, command.keys) for command in self.commands],
             "batches": [[command.name for command in batch.commands] for batch in self.batches],
-            "connections": len(self.connections),
+            "connections": self.connections,
             "messages": [(message.type, message.channel) for message in self.messages],
             "failures": list(self.failures),
         }
@@ -67,7 +68,8 @@ class PassThrough:
     @hookimpl
     def redis_connect(self, connection: Connection) -> Flow:
         """Around every connection."""
-        return (yield from self._passed(connection, self.connections))
+        self.connections += 1
+        return (yield from self._passed(connection, []))
 
     @hookimpl
     def redis_message(self, message: Message) -> Flow:

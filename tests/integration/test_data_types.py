@@ -376,3 +376,17 @@ async def test_replica(run: Run) -> None:
     )
     primary.flushall()
     primary.execute_command("WAIT", 1, 2000)
+
+
+@contract(kinds(lambda kind: kind.deployment == "redis"))
+async def test_client_side_cache(run: Run) -> None:
+    """redis-py's own cache answers the second time, and not after a change by somebody else."""
+    (other,) = run.control.nodes
+    other.set("key", "value")
+    for _ in range(3):
+        await run.record(run.client.get, "key")
+        await run.record(run.client.mget, "key", "missing")
+    run.note(run.control.calls("get"))
+    other.set("key", "other")
+    await run.until(lambda: run.client.get("key") == b"other")
+    run.note(run.client.get_cache().size > 0)

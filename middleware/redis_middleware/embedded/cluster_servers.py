@@ -98,13 +98,18 @@ class Cluster:
 
 @contextmanager
 def cluster(
-    primaries: int = 3, replicas: int = 1, *, config: Mapping[str, str] | None = None
+    primaries: int = 3,
+    replicas: int = 1,
+    *,
+    port: int | None = None,
+    config: Mapping[str, str] | None = None,
 ) -> Iterator[Cluster]:
     """Run a cluster for the duration of the block; all its slots are served at the start.
 
     Args:
         primaries: how many primaries share the slots.
         replicas: how many replicas each primary has.
+        port: the first server's TCP port, the others follow it one by one; without it, free ones.
         config: directives of every server's configuration file.
 
     Raises:
@@ -113,7 +118,13 @@ def cluster(
     binary = find_server()
     with Workspace() as workspace:
         nodes = [
-            Server(workspace, binary, f"node-{index}", config={**_BASE_CONFIG, **(config or {})})
+            Server(
+                workspace,
+                binary,
+                f"node-{index}",
+                port=None if port is None else port + index,
+                config={**_BASE_CONFIG, **(config or {})},
+            )
             for index in range(primaries * (1 + replicas))
         ]
         for node in nodes:

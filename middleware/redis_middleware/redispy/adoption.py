@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from redis_middleware.handle import Middleware
+    from redis_middleware.handle import Lease, Middleware
 
 __all__ = ["Adopted", "adopt", "adopt_copy", "subclass"]
 
@@ -22,6 +22,7 @@ class Adopted:
     """The base of everything adopted."""
 
     _redis_middleware: Middleware
+    _redis_middleware_lease: Lease | None
 
 
 def subclass(mixin: type, cls: type) -> type:
@@ -43,6 +44,7 @@ def adopt(made: Any, kinds: Kinds, middleware: Middleware) -> Any:
             return made
         made.__class__ = adopted
     made._redis_middleware = middleware
+    made._redis_middleware_lease = middleware.lease()
     return made
 
 
@@ -59,6 +61,7 @@ def adopt_copy(made: Any, kinds: Kinds, middleware: Middleware) -> Any:
     for name, value in vars(made).items():
         setattr(copy, name, value)
     copy._redis_middleware = middleware
+    copy._redis_middleware_lease = middleware.lease()
     return copy
 
 

@@ -37,7 +37,7 @@ from redis_middleware.redispy.pubsub import adopt_pubsub
 from redis_middleware.redispy.view import AnyClient, ClientView
 
 if TYPE_CHECKING:
-    from redis_middleware.handle import Middleware
+    from redis_middleware.handle import Lease, Middleware
 
 __all__ = ["binding_of", "check_client", "install", "sender", "uninstall"]
 
@@ -91,6 +91,7 @@ class Binding:
     """A client and its middleware; the transport of the client's commands.
 
     Attributes:
+        lease: what keeps the middleware's plugins going, of an installed binding.
         middleware: the client's middleware.
         reference: gives the client, or ``None`` when it is gone.
         shadowed: the instance attributes that the client had before, by name.
@@ -102,6 +103,7 @@ class Binding:
         "_class",
         "_pool",
         "is_shadowed",
+        "lease",
         "middleware",
         "owns_pool",
         "reference",
@@ -111,6 +113,7 @@ class Binding:
 
     def __init__(self, client: Any, middleware: Middleware) -> None:
         self.middleware = middleware
+        self.lease: Lease | None = None
         self.shadowed = _shadowed(client)
         self.is_shadowed = "execute_command" in self.shadowed
         self.owns_pool = bool(getattr(client, "auto_close_connection_pool", True))
@@ -406,6 +409,7 @@ def install(client: AnyClient, middleware: Middleware) -> None:
     """Shadow the client's methods by such as run the middleware's plugins."""
     is_async = isinstance(client, redis.asyncio.Redis | redis.asyncio.RedisCluster)
     binding: Any = (_AsyncBinding if is_async else _SyncBinding)(client, middleware)
+    binding.lease = middleware.lease()
     shadows: dict[str, Any] = {
         **_makers(binding),
         "execute_command": (_async_executor if is_async else _sync_executor)(binding),

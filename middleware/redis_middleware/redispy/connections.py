@@ -1,15 +1,17 @@
 """The making of connections, with the ``redis_connect`` flows around it.
 
-A pool (or a node of an async cluster) makes its connections by calling its ``connection_class``.
-While a plugin wants to know of connections, that is a subclass which knows the middleware.
+While a plugin wants to know of connections, those that a pool (or a node of an async cluster)
+makes are of a subclass which knows the middleware.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["is_observed", "observe_connections"]
 
+logger = logging.getLogger("redis_middleware")
+
+_MIDDLEWARES = "_redis_middlewares"
 _POOL_LISTS = ("_available_connections", "_in_use_connections", "_connections")
 
 
@@ -71,6 +76,12 @@ class _Connecting:
 
 
 class _SyncConnecting(_Connecting):
+    def connect(self) -> None:
+        # Each command asks for it; on a connection that stands redis-py's own does as much, but
+        # goes through its retries for it.
+        if not self._sock:  # type: ignore[attr-defined]
+            super().connect()  # type: ignore[misc]
+
     def connect_check_health(self, *args: Any, **kwargs: Any) -> None:
         opened = super().connect_check_health  # type: ignore[misc]
         if self._sock:  # type: ignore[attr-defined]
@@ -127,21 +138,52 @@ def _around_async(
     return lambda: run_async(chain, connection, opening, middleware.once)
 
 
-def _observe(holder: Any, middleware: Middleware, mixin: type) -> None:
-    """Let what makes connections, a pool or a cluster's node, make such as run the flows."""
-    cls = holder.connection_class
-    if not issubclass(cls, _Connecting):
-        base, cls = cls, subclass(mixin, cls)
-        cls._redis_middlewares = []  # type: ignore[attr-defined]
-        holder.connection_class = cls
-        for name in _POOL_LISTS:
-            for connection in list(getattr(holder, name, ()) or ()):
-                inner = getattr(connection, "_conn", connection)
-                if type(inner) is base:
-                    inner.__class__ = cls
-    middlewares: list[weakref.ref[Middleware]] = cls._redis_middlewares
+_subclass_once = cache(subclass)
+
+
+def _observe(middlewares: list[weakref.ref[Middleware]], middleware: Middleware) -> None:
+    """Run this middleware's flows, too, around the making of connections."""
     middlewares[:] = [known for known in middlewares if known() not in (None, middleware)]
     middlewares.append(weakref.ref(middleware))
+
+
+def _observe_pool(pool: Any, middleware: Middleware, mixin: type) -> None:
+    """Let the connections that a pool has, and those it makes, run the flows."""
+    middlewares = vars(pool).get(_MIDDLEWARES)
+    if middlewares is None:
+        make = getattr(type(pool), "make_connection", None)
+        if make is None:
+            logger.warning("redis_connect is not run for %r: it has no make_connection()", pool)
+            return
+        middlewares, reference = [], weakref.ref(pool)
+
+        def adopt(connection: Any) -> Any:
+            inner = getattr(connection, "_conn", connection)
+            cls: Any = type(inner)
+            if hasattr(cls, "connect_check_health") and not is_observed(cls):
+                inner.__class__ = _subclass_once(mixin, cls)
+                inner._redis_middlewares = middlewares
+            return connection
+
+        for name in _POOL_LISTS:
+            for connection in list(getattr(pool, name, ()) or ()):
+                adopt(connection)
+        pool.make_connection = lambda: adopt(make(reference()))
+        setattr(pool, _MIDDLEWARES, middlewares)
+    _observe(middlewares, middleware)
+
+
+def _observe_node(node: Any, observed: type[_Connecting]) -> None:
+    """Let the connections that a node of an async cluster has, and those it makes, run the flows.
+
+    A node has no room for a method of its own.
+    """
+    plain = node.connection_class
+    if not is_observed(plain):
+        node.connection_class = observed
+        for connection in node._connections:
+            if type(connection) is plain:
+                connection.__class__ = observed
 
 
 def is_observed(cls: type) -> bool:
@@ -157,47 +199,40 @@ def observe_connections(client: Any, middleware: Middleware) -> None:
         _observe_async_cluster(client, middleware)
     else:
         is_async = isinstance(client, redis.asyncio.Redis)
-        _observe(
-            client.connection_pool, middleware, _AsyncConnecting if is_async else _SyncConnecting
-        )
+        mixin = _AsyncConnecting if is_async else _SyncConnecting
+        _observe_pool(client.connection_pool, middleware, mixin)
 
 
 def _observe_cluster(client: Any, middleware: Middleware) -> None:
     manager = client.nodes_manager
+    create = getattr(type(manager), "create_redis_node", None)
+    if create is None:
+        logger.warning("redis_connect is not run for %r: it has no create_redis_node()", manager)
+        return
     reference = weakref.ref(manager)
     known = weakref.ref(middleware)
-    create = type(manager).create_redis_node
 
     def create_redis_node(*args: Any, **kwargs: Any) -> Any:
         node_client = create(reference(), *args, **kwargs)
         current = known()
         if current is not None:
-            _observe(node_client.connection_pool, current, _SyncConnecting)
+            _observe_pool(node_client.connection_pool, current, _SyncConnecting)
         return node_client
 
     manager.create_redis_node = create_redis_node
     for node in manager.nodes_cache.values():
         if node.redis_connection is not None:
-            _observe(node.redis_connection.connection_pool, middleware, _SyncConnecting)
-
-
-class _NodeSettings:
-    """The settings that an async cluster makes its nodes with, as a maker of connections."""
-
-    def __init__(self, kwargs: dict[str, Any]) -> None:
-        self._kwargs = kwargs
-
-    @property
-    def connection_class(self) -> Any:
-        return self._kwargs["connection_class"]
-
-    @connection_class.setter
-    def connection_class(self, cls: Any) -> None:
-        self._kwargs["connection_class"] = cls
+            _observe_pool(node.redis_connection.connection_pool, middleware, _SyncConnecting)
 
 
 def _observe_async_cluster(client: Any, middleware: Middleware) -> None:
     manager = client.nodes_manager
-    _observe(_NodeSettings(manager.connection_kwargs), middleware, _AsyncConnecting)
+    observed: Any = manager.connection_kwargs["connection_class"]
+    if not is_observed(observed):
+        observed = subclass(_AsyncConnecting, observed)
+        observed._redis_middlewares = []
+        # The client shares its settings with the manager; its own stay what they were.
+        manager.connection_kwargs = {**manager.connection_kwargs, "connection_class": observed}
     for node in (*manager.nodes_cache.values(), *manager.startup_nodes.values()):
-        _observe(node, middleware, _AsyncConnecting)
+        _observe_node(node, observed)
+    _observe(observed._redis_middlewares, middleware)

@@ -20,7 +20,7 @@ from redis_middleware.redispy.view import ClientView, ServerAddress, address
 __all__ = [
     "DedicatedConnection",
     "known_nodes",
-    "known_slots",
+    "reads_from_replicas",
     "receive",
     "receive_async",
 ]
@@ -40,14 +40,18 @@ class DedicatedConnection:
         view: the client whose settings it is made with.
         to: the server; ``None`` for where the client itself would connect (a Sentinel's primary,
             a unix socket).
+        protocol: the version of RESP; by default that of the client's settings, and 3 where they
+            name none.
 
     Attributes:
         resp3: whether the server's pushes are told from replies (RESP3); once it is open.
         address: where it is connected, once it is open.
     """
 
-    def __init__(self, view: ClientView, to: ServerAddress | None = None) -> None:
-        self._raw: Any = _make(view, to)
+    def __init__(
+        self, view: ClientView, to: ServerAddress | None = None, protocol: int | None = None
+    ) -> None:
+        self._raw: Any = _make(view, to, protocol)
         self._early: list[Any] = []
         self._reading: asyncio.Task[list[Any]] | None = None
         self.resp3 = False
@@ -65,7 +69,9 @@ class DedicatedConnection:
 
     def _opened(self) -> None:
         raw = self._raw
-        self.resp3 = str(raw.get_protocol() if hasattr(raw, "get_protocol") else raw.protocol) == "3"
+        self.resp3 = (
+            str(raw.get_protocol() if hasattr(raw, "get_protocol") else raw.protocol) == "3"
+        )
         parser = raw._parser
         if hasattr(parser, "set_invalidation_push_handler"):
             handler = _given_back_async if self._is_async else _given_back
@@ -114,6 +120,23 @@ class DedicatedConnection:
     async def send_async(self, *args: Any) -> None:
         """Send a command, for async clients."""
         await self._raw.send_command(*args, check_health=False)
+
+    def has_pending(self) -> bool:
+        """Whether something came that ``receive`` has not given yet."""
+        if self._early or (self._reading is not None and self._reading.done()):
+            return True
+        sock = self._socket()
+        if sock is None:
+            return True
+        poller = select.poll()
+        poller.register(sock, select.POLLIN)
+        return bool(poller.poll(0))
+
+    def _socket(self) -> Any:
+        if not self._is_async:
+            return self._raw._sock
+        writer = getattr(self._raw, "_writer", None)
+        return None if writer is None else writer.get_extra_info("socket")
 
     def close(self) -> None:
         """Close it at once, also from within a flow that was interrupted."""
@@ -234,31 +257,20 @@ def _messages(connection: DedicatedConnection) -> list[Any]:
 
 
 def known_nodes(view: ClientView) -> list[ServerAddress]:
-    """The nodes of a cluster that its client knows now and may read from.
-
-    Those are the primaries, and the replicas too where the client sends reads there.
-    """
-    pool, client = view.pool, view.client
-    if pool is None:
-        return []
-    everywhere = getattr(client, "read_from_replicas", False) or getattr(
-        client, "load_balancing_strategy", None
-    )
-    return [
-        address(node.host, node.port)
-        for node in list(pool.nodes_cache.values())
-        if everywhere or node.server_type == "primary"
-    ]
-
-
-def known_slots(view: ClientView) -> dict[int, ServerAddress]:
-    """The primary of each hash slot of a cluster, as its client knows it now."""
+    """The nodes of a cluster that its client knows now, primaries first."""
     pool = view.pool
-    if pool is None:
-        return {}
-    owners: dict[int, Any] = {slot: nodes[0] for slot, nodes in list(pool.slots_cache.items())}
-    addresses = {id(node): address(node.host, node.port) for node in owners.values()}
-    return {slot: addresses[id(node)] for slot, node in owners.items()}
+    nodes = [] if pool is None else list(pool.nodes_cache.values())
+    nodes.sort(key=lambda node: node.server_type != "primary")
+    return [address(node.host, node.port) for node in nodes]
+
+
+def reads_from_replicas(view: ClientView) -> bool:
+    """Whether a cluster client sends reads to replicas."""
+    client = view.client
+    return bool(
+        getattr(client, "read_from_replicas", False)
+        or getattr(client, "load_balancing_strategy", None)
+    )
 
 
 def _given_back(message: Any) -> Any:
@@ -275,15 +287,14 @@ def _is_push(reply: Any) -> bool:
     return reply[0] in (b"invalidate", b"message", "invalidate", "message")
 
 
-def _make(view: ClientView, to: ServerAddress | None) -> Any:
+def _make(view: ClientView, to: ServerAddress | None, protocol: int | None) -> Any:
     maker = _maker(view, to)
     kwargs = {
         name: value for name, value in maker.connection_kwargs.items() if name not in _POOL_ONLY
     }
     if to is not None and "path" not in kwargs and "connection_pool" not in kwargs:
         kwargs["host"], kwargs["port"] = to.host, to.port
-    if str(kwargs.get("protocol")) != "2":
-        kwargs["protocol"] = 3
+    kwargs["protocol"] = protocol or kwargs.get("protocol") or 3
     return _plain_class(maker.connection_class)(**kwargs)
 
 

@@ -19,7 +19,7 @@ from redis.utils import safe_str, truncate_text
 
 from redis_middleware.command import Batch, Command, Place
 from redis_middleware.drivers import run, run_async, run_steps, run_steps_async
-from redis_middleware.lockstep import Lockstep
+from redis_middleware.lockstep import Lockstep, has_exceptions
 from redis_middleware.redispy.adoption import Adopted, adopt, adopt_copy
 from redis_middleware.redispy.immediate import AsyncImmediateTransport, ImmediateTransport
 from redis_middleware.redispy.strategies import AsyncRetries, adopt_strategy
@@ -130,7 +130,7 @@ class _Prepared:
             return
         queued = queue.read(pipe)
         chains = pipeline.queued_chains
-        is_wanted = any([chains[args[0]] for args, _ in queued])
+        is_wanted = any([chains[word] for word in {args[0] for args, _ in queued}])
         if not queued or not (is_wanted or self.batch_flows is not None):
             return
         place = Place.TRANSACTION if queue.is_transaction(pipe) else Place.PIPELINE
@@ -178,7 +178,7 @@ class _Prepared:
     def finish(self, replies: Any, raise_on_error: bool) -> Any:
         """The replies for the application, or its first error, annotated as redis-py does."""
         assert self.batch is not None
-        if self.batch_flows is None and not self.lockstep.has_failures:
+        if not has_exceptions(replies):
             return replies
         if not raise_on_error:
             return replies

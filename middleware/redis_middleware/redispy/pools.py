@@ -51,13 +51,14 @@ def pool_counts(view: ClientView) -> Iterator[PoolCounts]:
 
 
 def _counts(pool: Any, where: ServerAddress | None) -> PoolCounts:
-    used = len(pool._in_use_connections)
-    if hasattr(pool, "_available_connections"):
-        idle = len(pool._available_connections)
+    if hasattr(pool, "_in_use_connections"):
+        idle, used = len(pool._available_connections), len(pool._in_use_connections)
     else:
-        # The sync pool that blocks keeps a list of all its connections, and a queue.
-        idle = len(pool._connections) - used
-    return PoolCounts(where, max(idle, 0), used, pool.max_connections)
+        # The sync pool that blocks keeps a list of all its connections, and a queue of the idle
+        # ones that is filled up with None.
+        idle = sum(connection is not None for connection in list(pool.pool.queue))
+        used = max(len(pool._connections) - idle, 0)
+    return PoolCounts(where, idle, used, pool.max_connections)
 
 
 def observe_waits(view: ClientView, waited: Callable[[float, bool], None]) -> Callable[[], None]:

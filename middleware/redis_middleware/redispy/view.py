@@ -64,6 +64,15 @@ class ClientView:
         """The wrapped client itself; ``None`` when it is garbage. Commands on it run plugins."""
         return self._client()
 
+    def command(self, *args: Any, **options: Any) -> Command:
+        """A command that no application sent, to be yielded by a flow: ``command("PING")``.
+
+        Args:
+            args: the arguments as for ``client.execute_command``, the name first.
+            options: redis-py's options.
+        """
+        return Command(args, options, None, self)
+
     @property
     def pool(self) -> Any:
         """What its connections belong to: redis-py's pool, or a cluster's nodes manager.
@@ -89,6 +98,17 @@ class ClientView:
         """The number of its database."""
         return int(self.connection_kwargs.get("db") or 0)
 
+    def node_of(self, command: Command) -> Any:
+        """The primary of a command's slot, to be a command's ``target``; ``None`` without one.
+
+        Only a cluster client has nodes.
+        """
+        pool = self.pool
+        if pool is None or not self.is_cluster or command.slot is None:
+            return None
+        nodes = pool.slots_cache.get(command.slot)
+        return nodes[0] if nodes else None
+
     def address_of(self, command: Command | None = None) -> ServerAddress | None:
         """The server that a command goes to, as far as it can be told before it is sent.
 
@@ -101,9 +121,8 @@ class ClientView:
         if not self.is_cluster:
             return pool_address(pool)
         node = command.target if command is not None else None
-        if node is None and command is not None and command.slot is not None:
-            nodes = pool.slots_cache.get(command.slot)
-            node = nodes[0] if nodes else None
+        if node is None and command is not None:
+            node = self.node_of(command)
         return None if node is None or not hasattr(node, "port") else address(node.host, node.port)
 
 
@@ -133,9 +152,10 @@ def pool_address(pool: Any) -> ServerAddress | None:
     kwargs = pool.connection_kwargs
     if "path" in kwargs:
         return ServerAddress(str(kwargs["path"]), None)
-    if "host" in kwargs:
-        return address(kwargs["host"], kwargs.get("port", 6379))
-    return None
+    if hasattr(pool, "sentinel_manager"):
+        return None
+    # redis-py's own defaults, of connections that were told neither.
+    return address(kwargs.get("host", "localhost"), kwargs.get("port", 6379))
 
 
 class Connection:

@@ -105,7 +105,11 @@ class ScriptedServer:
             if outcome.loses_round or is_interrupt:
                 sent += commands[len(sent) :]
                 self.clock.advance(longest)
-                raise outcome.value
+                try:
+                    raise outcome.value
+                finally:
+                    # A frame that its own error's traceback holds would keep everything alive.
+                    del outcome
             values.append(outcome.value)
         self.clock.advance(longest)
         return values
@@ -221,5 +225,8 @@ class AsyncScriptedTransport:
 
 def _reply(value: Any) -> Any:
     if isinstance(value, Exception):
-        raise value
+        try:
+            raise value
+        finally:
+            del value
     return value

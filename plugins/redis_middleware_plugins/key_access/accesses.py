@@ -14,7 +14,7 @@ from redis_middleware.errors import MiddlewareError
 from redis_middleware.sizes import arguments_size, size_of
 from redis_middleware_plugins.key_access.sketches import READ, WRITE
 
-__all__ = ["accesses_of", "may_access", "reply_size", "single_key_kind", "was_sent"]
+__all__ = ["accesses_of", "may_access", "reply_size", "was_sent"]
 
 _LARGE: Final = 64
 """Of larger replies so many elements are measured, and the rest is taken to be like them."""
@@ -23,14 +23,6 @@ _LARGE: Final = 64
 def may_access(spec: CommandSpec) -> bool:
     """Whether some invocation of a command accesses keys, as far as is known."""
     return bool(spec.key_specs) or not spec.known
-
-
-def single_key_kind(spec: CommandSpec) -> int | None:
-    """The kind of access of a command whose only key is its first argument; else ``None``."""
-    uses = spec.fixed_uses
-    if not spec.known or spec.first_key != 1 or not uses or " " in spec.name:
-        return None
-    return WRITE if uses[0].writes else READ
 
 
 def was_sent(error: BaseException) -> bool:
@@ -45,7 +37,8 @@ def was_sent(error: BaseException) -> bool:
 def accesses_of(command: Command, reply: Any) -> list[tuple[bytes, int, int]]:
     """The keys that a command accessed, each once.
 
-    The bytes of the command are shared out evenly among its keys, but MGET's values go to theirs.
+    The bytes of the command, those of its name left out, are shared out evenly among its keys, but
+    MGET's values go to theirs.
 
     Args:
         command: the command.
@@ -67,16 +60,14 @@ def accesses_of(command: Command, reply: Any) -> list[tuple[bytes, int, int]]:
         return []
     if not kinds:
         return []
-    size = arguments_size(command.args)
+    size = arguments_size(command.args[1:])
     if command.name == "MGET" and isinstance(reply, list) and len(reply) == len(command.keys):
         sizes = dict.fromkeys(kinds, size // len(kinds))
         for key, value in zip(command.keys, reply, strict=True):
             sizes[key] += reply_size(value)
         return [(key, kind, sizes[key]) for key, kind in kinds.items()]
     share, rest = divmod(size + reply_size(reply), len(kinds))
-    return [
-        (key, kind, share + (index < rest)) for index, (key, kind) in enumerate(kinds.items())
-    ]
+    return [(key, kind, share + (index < rest)) for index, (key, kind) in enumerate(kinds.items())]
 
 
 def reply_size(reply: Any) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -106,12 +106,12 @@ class Breakdown:
         self._live = Parts()
         self.groups: dict[str, float] = {}
 
-    def look(self, names: Callable[[], tuple[str | None, ...]], stands_for: float) -> None:
+    def look(self, names: tuple[str | None, ...], stands_for: float) -> None:
         """Count one access under its group, slot, node and command; ``None`` leaves one out."""
         live = self._live
         live.looked_at += 1
         live.total += stands_for
-        for dimension, name in zip(DIMENSIONS, names(), strict=True):
+        for dimension, name in zip(DIMENSIONS, names, strict=True):
             if name is not None:
                 # Slots are the only names whose number is bounded, by 16,384, and not small.
                 most = self._most * (16 if dimension == "slots" else 1)

@@ -1,44 +1,52 @@
-"""Counting the accesses of commands as they pass: what runs for every command, kept short."""
+"""Counting the accesses of commands as they pass, from many threads.
+
+What runs for every command only notes its key and size. Notes are counted 128 at a time: between
+two commands a processor's caches forget the code that counts, so that it took three times as long
+for each command by itself as in bulk (measured in place: 1.9 against 0.6 µs).
+"""
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from redis_middleware import Command
+from redis_middleware import ClientView, Command
 from redis_middleware.commands import CommandSpec
 from redis_middleware.sizes import arguments_size
-from redis_middleware_plugins.key_access.accesses import (
-    accesses_of,
-    reply_size,
-    single_key_kind,
-)
+from redis_middleware_plugins.key_access.accesses import accesses_of, reply_size
 from redis_middleware_plugins.key_access.long_keys import ShortenedKey
 from redis_middleware_plugins.key_access.sampling import Sampling
-from redis_middleware_plugins.key_access.sketches import AccessSketch
+from redis_middleware_plugins.key_access.sketches import READ, WRITE, AccessSketch
 from redis_middleware_plugins.key_access.summary import Summary
 
 __all__ = ["AccessCounter"]
 
 _LONGEST_KEY: Final = 256
-_BY_OTHER_WAYS: Final = -1
+_MOST_NOTES: Final = 128
+_IMMUTABLE: Final = (str, bytes)
+
+# A command's specification, its key, the bytes that it moved, the client, and the kind of access.
+# The command itself is not kept: it would keep its value, and the
+# interpreter's memory for the next one would be cold.
+_Note = tuple[CommandSpec, Any, int, ClientView, int]
 
 
 class AccessCounter:
-    """Counts accesses into a sketch, one sketch for each step of time; for several threads.
+    """Counts accesses into a sketch, one sketch for each step of time.
 
     Args:
         make_sketch: makes the next sketch.
         sampling: which commands are counted.
         looks: which of the accesses that are counted are looked at closely.
-        look: looks at one: the command, the key, and how many accesses it stands for.
+        look: looks at one: the command's specification, the key, and how many accesses it stands
+            for.
+        on_bulk: called, by whoever sends commands, after notes were counted.
         now: when counting begins.
 
     Attributes:
-        passes: how many commands are still to be passed over; the caller counts down. 0 without
-            sampling.
-        encodes_utf8: whether the client's keys of text are UTF-8 on the wire.
+        samples: whether some commands are to be passed over.
     """
 
     __slots__ = (
@@ -48,12 +56,15 @@ class AccessCounter:
         "_look",
         "_looks",
         "_make_sketch",
+        "_notes",
+        "_on_bulk",
+        "_passes",
         "_sampling",
         "_sketch",
         "_unseen",
+        "_utf8",
         "_weight",
-        "encodes_utf8",
-        "passes",
+        "samples",
     )
 
     def __init__(
@@ -61,25 +72,41 @@ class AccessCounter:
         make_sketch: Callable[[], AccessSketch],
         sampling: Sampling,
         looks: Sampling,
-        look: Callable[[Command, bytes, float], None],
+        look: Callable[[CommandSpec, bytes, float, ClientView], None],
+        on_bulk: Callable[[], None],
         now: float,
     ) -> None:
         self._make_sketch = make_sketch
         self._sampling = sampling
         self._looks = looks
         self._look = look
+        self._on_bulk = on_bulk
+        self._utf8: ClientView | None = None
         self._kinds: dict[CommandSpec, int] = {}
-        self.encodes_utf8 = True
         self.restart(now)
 
     def restart(self, now: float) -> None:
         """Begin anew, as in a process that was forked off: the lock may have been held."""
         self._lock = threading.Lock()
+        self._notes: deque[_Note] = deque()
         self._sketch = self._make_sketch()
         self._weight = self._sampling.weight
         self._begin = now
         self._unseen = 0
-        self.passes = self._sampling.gap()
+        self.samples = self._weight > 1
+        self._passes = self._sampling.gap()
+
+    def passes_over(self) -> bool:
+        """Whether the next command is not to be counted; to be asked where ``samples`` is true.
+
+        It is asked when the command begins, not when it ends: all commands of a pipeline begin
+        before any of them ends.
+        """
+        if self._passes > 0:
+            self._passes -= 1
+            return True
+        self._passes = self._sampling.gap()
+        return False
 
     def count(self, command: Command, reply: Any) -> None:
         """Count the accesses of a command.
@@ -88,74 +115,94 @@ class AccessCounter:
             command: the command.
             reply: its reply; ``None`` where it failed.
         """
-        spec = command.spec
+        args, spec, notes = command.args, command.spec, self._notes
+        kind = self._kinds.get(spec)
+        if (
+            kind is not None
+            and reply.__class__ is bytes
+            and len(args) == 2
+            and args[1].__class__ in _IMMUTABLE
+        ):
+            size = len(args[1]) + len(reply)
+            notes.append((spec, args[1], size, command.client, kind))
+        else:
+            self._note(command, spec, reply)
+        if len(notes) >= _MOST_NOTES:
+            with self._lock:
+                self._count_notes()
+            self._on_bulk()
+
+    def _note(self, command: Command, spec: CommandSpec, reply: Any) -> None:
+        args, client = command.args, command.client
         kind = self._kinds.get(spec)
         if kind is None:
             kind = self._kind_of(spec)
-        args = command.args
-        if kind >= 0 and len(args) > 1:
-            key = args[1]
-            if key.__class__ is str and self.encodes_utf8:
-                try:
-                    key = key.encode()
-                except UnicodeEncodeError:
-                    key = command.client.encode(key)
-            elif key.__class__ is not bytes:
-                key = command.client.encode(key)
-            size = len(args[0]) + len(key) if len(args) == 2 else arguments_size(args)
-            if reply.__class__ is bytes:
-                size += len(reply)
-            elif reply is not None and reply is not True:
+        if kind is not None and len(args) > 1 and args[1].__class__ in _IMMUTABLE:
+            size = arguments_size(args[1:])
+            if reply is not None and reply is not True:
                 size += reply_size(reply)
-            self._add(command, key, kind, size)
+            self._notes.append((spec, args[1], size, client, kind))
         else:
             for key, its_kind, size in accesses_of(command, reply):
-                self._add(command, key, its_kind, size)
-        if self._weight > 1:
-            self.passes = self._sampling.gap()
+                self._notes.append((spec, key, size, client, its_kind))
 
-    def _add(self, command: Command, key: bytes, kind: int, size: int) -> None:
-        if len(key) > _LONGEST_KEY:
-            key = ShortenedKey.of(key)
-        with self._lock:
-            weight = self._weight
-            self._sketch.add(key, kind, size, weight)
-        if self._unseen > 0:
-            self._unseen -= 1
-        else:
-            self._unseen = self._looks.gap()
-            self._look(command, key, self._looks.weight * weight)
+    def _count_notes(self) -> None:
+        """Count what is noted; called with the lock held."""
+        notes, weight, unseen = self._notes, self._weight, self._unseen
+        add, take_note = self._sketch.add, self._notes.popleft
+        while notes:
+            spec, key, size, client, kind = take_note()
+            if key.__class__ is str:
+                try:
+                    key = key.encode() if client is self._utf8 else client.encode(key)
+                except UnicodeError:
+                    # redis-py has refused the command for it.
+                    continue
+            if len(key) > _LONGEST_KEY:
+                key = ShortenedKey.of(key)
+            add(key, kind, size, weight)
+            if unseen > 0:
+                unseen -= 1
+            else:
+                unseen = self._looks.gap()
+                self._look(spec, key, self._looks.weight * weight, client)
+        self._unseen = unseen
 
-    def _kind_of(self, spec: CommandSpec) -> int:
-        kind = single_key_kind(spec)
-        found = _BY_OTHER_WAYS if kind is None else kind
-        if spec.known:
-            self._kinds[spec] = found
-        return found
+    def _kind_of(self, spec: CommandSpec) -> int | None:
+        """The kind of access of a command whose only key is its first argument; else ``None``."""
+        if spec.first_key != 1:
+            return None
+        # The flags of some depend on their options: SET reads too with GET.
+        writes = spec.fixed_uses[0].writes if spec.fixed_uses else spec.is_write
+        kind = self._kinds[spec] = WRITE if writes else READ
+        return kind
+
+    def know(self, client: ClientView) -> None:
+        """Learn of a client whether its text is UTF-8 on the wire, which is quick to encode."""
+        self._utf8 = client if client.encode("\u20ac") == "\u20ac".encode() else None
 
     def take(self, now: float) -> Summary:
         """End the step: give what was counted, and begin the next one."""
         with self._lock:
+            self._count_notes()
             sketch, weight, begin = self._sketch, self._weight, self._begin
             self._sketch = self._make_sketch()
             self._begin = now
+            # A sketch counts all its accesses with the same weight.
+            self._weight = self._sampling.weight
+            self.samples = self._weight > 1
         return self._finished(sketch, weight, begin, now)
 
     def peek(self, now: float) -> Summary:
         """What was counted since the step began."""
         with self._lock:
+            self._count_notes()
             return self._finished(self._sketch, self._weight, self._begin, now)
 
     def adapt(self, rate: float) -> None:
-        """Adapt the sampling to a rate, in accesses per second; called right after ``take``."""
-        self._sampling.adapt(rate)
-        self._weight = self._sampling.weight
-        if self._weight == 1:
-            self.passes = 0
-
-    def adapt_looks(self, rate: float) -> None:
-        """Adapt how many accesses are looked at to a rate of counted ones, per second."""
+        """Adapt to a rate, in accesses per second: sampling from the next step on, looks at once."""
         self._looks.adapt(rate / self._weight)
+        self._sampling.adapt(rate)
 
     @staticmethod
     def _finished(sketch: AccessSketch, weight: int, begin: float, now: float) -> Summary:

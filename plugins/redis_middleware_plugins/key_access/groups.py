@@ -55,9 +55,7 @@ class KeyGroups:
             return rule
         first, *others = _SEPARATORS.split(text)[:_MOST_PARTS]
         kept = [first if others and _WORD.fullmatch(first) else _ANY]
-        return "".join(
-            [*kept, *[_ANY if at % 2 else part for at, part in enumerate(others)]]
-        )
+        return "".join([*kept, *[_ANY if at % 2 else part for at, part in enumerate(others)]])
 
     def _by_rule(self, text: str) -> str | None:
         for pattern, rule in self._rules:

@@ -64,7 +64,7 @@ class HotKey:
         kind: ``"read"`` or ``"write"`` for nine tenths of its accesses, else ``"mixed"``.
         rate: accesses per second.
         share: of all accesses, from 0 to 1.
-        slot: its hash slot.
+        slot: its hash slot; ``None`` where only a hash or mask of the key is known.
         node: the server that it is on, where known.
         source: ``"process"`` where this process's own accesses tell, ``"fleet"`` where those of
             all processes together do.
@@ -75,7 +75,7 @@ class HotKey:
     kind: AccessKind
     rate: Bounds
     share: Bounds
-    slot: int
+    slot: int | None
     node: str | None
     source: Source = "process"
 
@@ -86,12 +86,12 @@ class HotKeyEvent:
 
     Attributes:
         change: which of the two.
-        key: the key, with its rate and share at the time.
+        hot_key: the key, with its rate and share at the time.
         at: when, in seconds since 1970.
     """
 
     change: Literal["became hot", "cooled down"]
-    key: HotKey
+    hot_key: HotKey
     at: float
 
 

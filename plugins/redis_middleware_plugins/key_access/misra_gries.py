@@ -81,9 +81,7 @@ class MisraGries:
         gone[1] += sum(compress(writes, leaves))
         gone[2] += sum(compress(sizes, leaves))
         self._absent = max(compress(uppers, leaves), default=self._absent)
-        self._absent_size = max(
-            self._absent_size, max(compress(upper_sizes, leaves), default=0)
-        )
+        self._absent_size = max(self._absent_size, max(compress(upper_sizes, leaves), default=0))
 
     def summary(self, begin: float, end: float) -> Summary:
         """What was counted so far, with bounds that hold for every key."""

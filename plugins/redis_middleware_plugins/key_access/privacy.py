@@ -30,9 +30,7 @@ def key_form(mode: KeyForm, secret: bytes, groups: KeyGroups) -> Callable[[bytes
     if mode == "masked":
         return lambda key: groups.mask(key).encode()
     hash_key = blake2b(secret, digest_size=blake2b.MAX_KEY_SIZE).digest()
-    return lambda key: (
-        blake2b(key, digest_size=_HASH_BYTES, key=hash_key).hexdigest().encode()
-    )
+    return lambda key: blake2b(key, digest_size=_HASH_BYTES, key=hash_key).hexdigest().encode()
 
 
 def key_text(form: bytes) -> str:

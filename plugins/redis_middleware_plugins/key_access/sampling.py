@@ -24,9 +24,7 @@ class Sampling:
         weight: how many accesses each one that is counted stands for: the current n.
     """
 
-    def __init__(
-        self, every: int | None, per_second: float, random: Callable[[], float]
-    ) -> None:
+    def __init__(self, every: int | None, per_second: float, random: Callable[[], float]) -> None:
         self._adapts = every is None
         self._per_second = per_second
         self._random = random

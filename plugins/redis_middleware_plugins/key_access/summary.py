@@ -90,9 +90,7 @@ class Summary:
     def items(self) -> Iterator[tuple[bytes, Counts]]:
         """The keys with what was counted of them."""
         numbers = iter(self.numbers)
-        for key, counts in zip(
-            self.keys, zip(*[numbers] * _COLUMNS, strict=True), strict=True
-        ):
+        for key, counts in zip(self.keys, zip(*[numbers] * _COLUMNS, strict=True), strict=True):
             yield key, Counts._make(counts)
 
     def find(self, key: bytes) -> Counts:
@@ -177,9 +175,7 @@ def merge(parts: Sequence[Summary], begin: float, end: float) -> Summary:
         less, less_size = part.absent, part.absent_size
         numbers = iter(part.numbers)
         columns: Iterable[tuple[int, ...]] = zip(*[numbers] * _COLUMNS, strict=True)
-        for key, (reads, writes, size, missed, missed_size) in zip(
-            part.keys, columns, strict=True
-        ):
+        for key, (reads, writes, size, missed, missed_size) in zip(part.keys, columns, strict=True):
             counts = found.get(key)
             if counts is None:
                 found[key] = [

@@ -12,7 +12,7 @@ __all__ = ["bounded_cache"]
 Evicted = Callable[[Hashable, Any], None]
 
 
-class _Telling(Cache):  # type: ignore[type-arg, misc]
+class _Telling(Cache):  # type: ignore[type-arg]
     evicted: Evicted
 
     def popitem(self) -> Any:
@@ -30,15 +30,15 @@ class _Telling(Cache):  # type: ignore[type-arg, misc]
             return
 
 
-class _LRU(_Telling, LRUCache):  # type: ignore[type-arg, misc]
+class _LRU(_Telling, LRUCache):  # type: ignore[type-arg]
     """Evicts what was not read for longest."""
 
 
-class _LFU(_Telling, LFUCache):  # type: ignore[type-arg, misc]
+class _LFU(_Telling, LFUCache):  # type: ignore[type-arg]
     """Evicts what is read least."""
 
 
-class _TTL(_Telling, TLRUCache):  # type: ignore[type-arg, misc]
+class _TTL(_Telling, TLRUCache):  # type: ignore[type-arg]
     """Evicts what has ended, then what was not read for longest."""
 
     def expire(self, time: float | None = None) -> Any:

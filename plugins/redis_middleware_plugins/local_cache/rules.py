@@ -98,7 +98,7 @@ class Rules:
 def literal_prefix(pattern: KeyPattern) -> tuple[bytes, bool]:
     """What every key that matches begins with, and whether that is the whole key."""
     text = pattern.pattern
-    literal = []
+    literal: list[str] = []
     index = 0
     while index < len(text):
         if text[index] in _SPECIAL:

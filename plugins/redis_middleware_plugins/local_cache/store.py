@@ -10,10 +10,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
-from concurrent.futures import Future
 from typing import Any, Final
 
-from redis_middleware.once import fresh_copy
+from redis_middleware.once import Lead, fresh_copy
 from redis_middleware.sizes import size_of
 from redis_middleware_plugins.local_cache.eviction import bounded_cache
 from redis_middleware_plugins.local_cache.rules import Rule
@@ -93,7 +92,7 @@ class Flight:
         self.name = name
         self.key = key
         self.is_valid = True
-        self.lead: tuple[Hashable, Future[Any]] | None = None
+        self.lead: tuple[Hashable, Lead] | None = None
 
 
 class Store:
@@ -111,6 +110,10 @@ class Store:
         used: the names of the latest hits, which whoever reads ``entries`` adds to.
         is_open: whether anything may be served or kept. Closed, it keeps what is good only
             for when the server cannot be reached.
+        is_held: whether nothing new may be kept, for a moment.
+        is_off: whether it is closed for good.
+        trusted_until: the reading of the clock until which whoever keeps the entries right is
+            known to be at it.
     """
 
     def __init__(
@@ -133,19 +136,22 @@ class Store:
         self.entries: dict[Hashable, Entry] = {}
         self.used: deque[Hashable] = deque(maxlen=_REMEMBERED_HITS)
         self.is_open = False
+        self.is_held = False
+        self.is_off = False
+        self.trusted_until = 0.0
 
     def __len__(self) -> int:
         return len(self.entries)
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
         """How much memory the entries take, about."""
         return int(self._cache.currsize)
 
     # Reads
 
     def begin(
-        self, name: Hashable, key: bytes, lead: Callable[[Flight], tuple[Hashable, Future[Any]]]
+        self, name: Hashable, key: bytes, lead: Callable[[Flight], tuple[Hashable, Lead]]
     ) -> tuple[Flight | None, bool]:
         """Take a flight for a read.
 
@@ -159,7 +165,7 @@ class Store:
             must not be kept: the store is closed, or the key is just being written.
         """
         with self._lock:
-            if not self.is_open or self._writes_of_all or key in self._writes:
+            if not self.is_open or self.is_held or self._writes_of_all or key in self._writes:
                 return None, False
             flights = self._flights.get(key)
             if flights is None:
@@ -188,22 +194,28 @@ class Store:
             del self._flights[flight.key]
         return True
 
-    def keep(self, flight: Flight, reply: Any, rule: Rule) -> None:
-        """End a flight with its reply, which is kept if the rule allows it."""
-        entry = self._entry(flight.name, flight.key, reply, rule)
+    def keep(self, flight: Flight, reply: Any, rule: Rule, name: Hashable | None = None) -> None:
+        """End a flight with its reply, which is kept if the rule allows it.
+
+        Args:
+            flight: the flight.
+            reply: the reply.
+            rule: the rule of its key.
+            name: what to keep it under, if not under the flight's name.
+        """
+        kept_as = flight.name if name is None else name
+        entry = self._entry(kept_as, flight.key, reply, rule)
         with self._lock:
             if not self._end(flight):
+                # The caller may have read more than what another flight has read since then, and
+                # is not to be given that afterwards.
                 rule.counts.overtaken += 1
+                self._invalidate(flight.key)
             elif entry is None:
                 rule.counts.refused += 1
-                self._drop(flight.name)
-            else:
-                self._put(entry)
-
-    def keep_several(self, replies: Iterable[tuple[Flight, Any, Rule]]) -> None:
-        """End several flights, each with its reply."""
-        for flight, reply, rule in replies:
-            self.keep(flight, reply, rule)
+                self._drop(kept_as)
+            elif self._put(entry):
+                rule.counts.stored += 1
 
     def _entry(self, name: Hashable, key: bytes, reply: Any, rule: Rule) -> Entry | None:
         """The entry for a reply; ``None`` if it is not to be kept."""
@@ -224,12 +236,12 @@ class Store:
         entry.live_from(self._clock(), rule.ttl * (1 - rule.ttl_jitter * self._random()))
         return entry
 
-    def _put(self, entry: Entry) -> None:
+    def _put(self, entry: Entry) -> bool:
         cache, name = self._cache, entry.name
         if entry.size > cache.maxsize:
             entry.rule.counts.refused += 1
             self._drop(name)
-            return
+            return False
         is_new = name not in self.entries
         if cache.currsize + entry.size > cache.maxsize or (
             is_new and len(self.entries) >= self._max_entries
@@ -241,7 +253,7 @@ class Store:
             self._names[entry.key] = (*self._names.get(entry.key, ()), name)
         self.entries[name] = entry
         cache[name] = entry
-        entry.rule.counts.stored += 1
+        return True
 
     def _note_uses(self) -> None:
         """Tell the order of use about the latest hits, which are only noted in passing."""
@@ -320,10 +332,7 @@ class Store:
             return self._clear(keep_for_errors=keep_for_errors)
 
     def _clear(self, *, keep_for_errors: bool) -> int:
-        for flights in self._flights.values():
-            for flight in flights.values():
-                flight.is_valid = False
-        self._flights.clear()
+        self._end_flights()
         if not keep_for_errors:
             dropped = len(self.entries)
             self.entries.clear()
@@ -376,13 +385,43 @@ class Store:
     def open(self) -> None:
         """Serve and keep from now on."""
         with self._lock:
-            self.is_open = True
+            self.is_open = not self.is_off
 
     def close(self) -> int:
         """Drop everything but what is good for errors, and keep nothing; how many were dropped."""
         with self._lock:
             self.is_open = False
+            self.is_held = False
             return self._clear(keep_for_errors=True)
+
+    def turn_off(self) -> None:
+        """Close for good, and drop everything."""
+        with self._lock:
+            self.is_off = True
+            self.is_open = False
+            self._clear(keep_for_errors=False)
+
+    def hold(self) -> None:
+        """Keep nothing new until ``resume``: not what is under way either."""
+        with self._lock:
+            self.is_held = True
+            self._end_flights()
+
+    def resume(self) -> None:
+        """Keep what is read from now on."""
+        with self._lock:
+            self.is_held = False
+
+    def resize(self, max_entries: int, max_bytes: int, eviction: str) -> None:
+        """Use other bounds; what is over them goes."""
+        with self._lock:
+            entries = list(self.entries.values())
+            self._max_entries = max_entries
+            self._cache = bounded_cache(eviction, max_bytes, self._clock, self._evicted)
+            self.entries.clear()
+            self._names.clear()
+            for entry in entries:
+                self._put(entry)
 
     def use_rules(self, rule_of: Callable[[bytes], Rule | None]) -> None:
         """Keep what other rules allow too, for no longer than they allow."""
@@ -397,9 +436,9 @@ class Store:
                     entry.rule = rule
                     left = entry.expires - now
                     entry.live_from(now, left if same_life else min(left, rule.ttl))
-            self._flights_end()
+            self._end_flights()
 
-    def _flights_end(self) -> None:
+    def _end_flights(self) -> None:
         for flights in self._flights.values():
             for flight in flights.values():
                 flight.is_valid = False

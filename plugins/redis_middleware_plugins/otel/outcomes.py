@@ -26,7 +26,9 @@ _CODES = {
     "BusyLoadingError": "LOADING",
 }
 # An annotated error of a pipeline has the server's message at the end.
-_PREFIX = re.compile(r"(?:Command # \d+ \(.*\) of pipeline caused error: )?([A-Z][A-Z0-9_]{1,31}) ", re.S)
+_PREFIX = re.compile(
+    r"(?:Command # \d+ \(.*\) of pipeline caused error: )?([A-Z][A-Z0-9_]{1,31}) ", re.S
+)
 
 
 class Failure(NamedTuple):
@@ -50,7 +52,9 @@ def failure_of(error: BaseException) -> Failure:
     if code is not None:
         return Failure(code, code)
     cls = type(error)
-    name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    name = (
+        cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    )
     return Failure(name, None, not isinstance(error, WatchError))
 
 

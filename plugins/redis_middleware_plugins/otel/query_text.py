@@ -8,7 +8,7 @@ from typing import Any
 from redis_middleware import Command
 from redis_middleware_plugins.slow_log.key_display import KeyDisplay
 
-__all__ = ["batch_text", "masked_text", "text_with_keys"]
+__all__ = ["batch_text", "masked_text", "name_of", "text_with_keys"]
 
 _CUT = "..."
 
@@ -45,13 +45,12 @@ def text_with_keys(command: Command, show: KeyDisplay, length: int) -> str:
 
 def batch_text(arguments: Sequence[tuple[Any, ...]], length: int) -> str:
     """The masked text that all commands of a batch have, or all their texts joined by ``; ``."""
-    shapes = {(args[0], len(args)) for args in arguments}
-    if len(shapes) == 1:
-        return masked_text(_name(arguments[0]), len(arguments[0]) - 1, length)
+    if len(set(map(len, arguments))) == 1 == len({args[0] for args in arguments}):
+        return masked_text(name_of(arguments[0][0]), len(arguments[0]) - 1, length)
     texts: list[str] = []
     size = 0
     for args in arguments:
-        text = masked_text(_name(args), len(args) - 1, length)
+        text = masked_text(name_of(args[0]), len(args) - 1, length)
         texts.append(text)
         size += len(text) + 2
         if size > length:
@@ -59,9 +58,11 @@ def batch_text(arguments: Sequence[tuple[Any, ...]], length: int) -> str:
     return _cut("; ".join(texts), length)
 
 
-def _name(args: tuple[Any, ...]) -> str:
-    name = args[0]
-    return name if isinstance(name, str) else bytes(name).decode("utf-8", "backslashreplace")
+def name_of(word: Any) -> str:
+    """A name as text."""
+    if isinstance(word, bytes | bytearray | memoryview):
+        return bytes(word).decode("utf-8", "backslashreplace")
+    return str(word)
 
 
 def _quoted(text: str) -> str:

@@ -27,17 +27,25 @@ class Rivals:
 
     def __init__(self) -> None:
         self._flagged_before = False
+        self._instrumentor: Any = None
 
     def attach(self, client: object) -> None:
         """Remember whether the client came with its own instrumentation."""
         self._flagged_before = bool(getattr(client, _FLAG, False))
+
+    def may_be_there(self) -> bool:
+        """Whether it is worth asking the others: the package is imported."""
+        return _CONTRIB in sys.modules
 
     def traces_inside(self) -> bool:
         """Whether opentelemetry-instrumentation-redis would make spans within this plugin's."""
         module: Any = sys.modules.get(_CONTRIB)
         if module is None:
             return False
-        if not (self._flagged_before or module.RedisInstrumentor().is_instrumented_by_opentelemetry):
+        if self._instrumentor is None:
+            # There is one in each process, which is slow to ask for.
+            self._instrumentor = module.RedisInstrumentor()
+        if not (self._flagged_before or self._instrumentor.is_instrumented_by_opentelemetry):
             return False
         _warn_once(
             "opentelemetry-instrumentation-redis is on as well: the spans are those of the plugin "
@@ -69,8 +77,8 @@ class Rivals:
         names = frozenset(group.name for group in module.MetricGroup if group in groups)
         if names & {"COMMAND", "CONNECTION_BASIC", "CONNECTION_ADVANCED"}:
             _warn_once(
-                "redis-py's own metrics are on as well (groups %s): these are left to redis-py, and "
-                "the plugin 'otel' records the others. Take one of the two out.",
+                "redis-py's own metrics are on as well (groups %s): these are left to redis-py, "
+                "and the plugin 'otel' records the others. Take one of the two out.",
                 ", ".join(sorted(names)),
             )
         return names

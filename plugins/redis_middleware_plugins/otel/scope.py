@@ -29,12 +29,12 @@ class Scope:
 
     __slots__ = ("_before", "_ended", "_outer", "context", "suppresses")
 
-    def __init__(self, span: Span, before: Context, *, suppresses: bool) -> None:
+    def __init__(self, span: Span | None, before: Context, suppresses: bool = False) -> None:
         self._before = before
         self._outer = _current.get()
         self._ended = False
         self.suppresses = suppresses
-        self.context = set_span_in_context(span, before)
+        self.context = before if span is None else set_span_in_context(span, before)
         if suppresses:
             context = otel_context.set_value(_PLAIN_KEY, True, self.context)
             self.context = otel_context.set_value(_SUPPRESS_INSTRUMENTATION_KEY, True, context)

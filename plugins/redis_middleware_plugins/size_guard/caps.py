@@ -85,7 +85,7 @@ class Caps:
 
     def _ttl(self, command: Command, key: bytes) -> int | None:
         """A time to live in milliseconds; ``None`` where the settings give none."""
-        ttl = self._policies.option("ttl", key, command.spec)
+        ttl: float | None = self._policies.option("ttl", key, command.spec)
         if ttl is None:
             return None
         return max(1, round(ttl * 1000 * (1 + self._jitter * (2 * self._random() - 1))))

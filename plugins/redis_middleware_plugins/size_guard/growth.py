@@ -8,7 +8,10 @@ from typing import Any, Final, Literal, NamedTuple
 from redis_middleware.commands.arguments import word_of
 from redis_middleware.sizes import size_of
 
-__all__ = ["GROWTH", "STORES", "Growth", "length_command", "store_key"]
+__all__ = ["GROWTH", "SORTED_SET_OPTIONS", "STORES", "Growth", "length_command", "store_key"]
+
+SORTED_SET_OPTIONS: Final = frozenset({"NX", "XX", "GT", "LT", "CH", "INCR"})
+"""The words that ZADD, and some of them GEOADD, takes before the first score."""
 
 Told = Literal["size", "added", "nothing"]
 
@@ -44,7 +47,16 @@ class Growth(NamedTuple):
         """
         if self.length == "STRLEN":
             return size_of(wire[2]) if len(wire) == 3 else 0
-        return (len(wire) - 2) // self.step if self.step else 1
+        return len(self.elements(wire)) if self.step else 1
+
+    def elements(self, wire: Sequence[Any]) -> range:
+        """Where the new fields or members are among the wire arguments."""
+        first = 2
+        if self.exists == "ZSCORE":
+            while first < len(wire) and word_of(wire[first]) in SORTED_SET_OPTIONS:
+                first += 1
+            first += self.step - 1
+        return range(first, len(wire), max(self.step, 1))
 
 
 _LENGTHS: Final = {
@@ -71,7 +83,7 @@ GROWTH: Final[dict[str, Growth]] = {
     "HSET": _HASH._replace(told="added"),
     "HSETNX": _HASH._replace(told="added"),
     "HMSET": _HASH,
-    "HSETEX": _HASH,
+    "HSETEX": _HASH._replace(exists=""),
     "HINCRBY": _HASH,
     "HINCRBYFLOAT": _HASH,
     "ZADD": Growth(1, "ZCARD", "added", 2, "ZSCORE"),

@@ -22,6 +22,7 @@ PlaceOf = Callable[[tuple[str | int, ...]], str]
 """Tells where the settings set the value at a path from the guard's table."""
 
 _SIZED: Final = frozenset({bytes, str})
+_SENT: Final = (bytes, str, int, float, bytearray, memoryview)
 _BY_OFFSET: Final = frozenset({"SETRANGE", "SETBIT", "BITFIELD"})
 _SEVERAL_KEYS: Final = frozenset({"MSET", "MSETNX", "MSETEX", "JSON.MSET"})
 _MOST_BYTES_A_CHARACTER: Final = 4
@@ -125,9 +126,13 @@ class Judge:
     ) -> None:
         """Count the refusal and raise it.
 
+        A command with an argument that redis-py does not take is left to redis-py's own error.
+
         Raises:
-            ValueTooLarge: always.
+            ValueTooLarge: the command could be sent.
         """
+        if not all(map(_can_be_sent, command.args)):
+            return
         self.notices.note(command, Finding(limit.name, "reject", command.name))
         raise ValueTooLarge(
             key,
@@ -148,9 +153,7 @@ class Judge:
         """
         self.notices.note(command, Finding("max_read", "reject", command.name))
         place = self._place_of(self.policies.path("max_read", key, command.spec))
-        raise ReadTooLarge(
-            key, command.name, "max_read", size, allowed, place, command.position
-        )
+        raise ReadTooLarge(key, command.name, "max_read", size, allowed, place, command.position)
 
     def report(self, limit: Limit, key: bytes, command: Command, size: int) -> None:
         """Count, and log if the limit says so, what is not refused, or cannot be any more."""
@@ -196,6 +199,10 @@ class Judge:
         if action == "warn":
             text = f"{size} bytes of arguments are over {limit.name} = {int(limit.warn)} ({place})"
             self.notices.warn(b"", finding, text)
+
+
+def _can_be_sent(argument: object) -> bool:
+    return isinstance(argument, _SENT) and not isinstance(argument, bool)
 
 
 def encoded(command: Command, argument: Any) -> bytes | None:

@@ -134,9 +134,7 @@ class Policies:
         )
 
     def _build(self, name: str, rules: Sequence[tuple[int, Rule]]) -> Limit:
-        mode = next(
-            (rule.mode for _, rule in rules if rule.mode is not None), self._settings.mode
-        )
+        mode = next((rule.mode for _, rule in rules if rule.mode is not None), self._settings.mode)
         for index, rule in rules:
             value = getattr(rule, name, None)
             if value is not None:
@@ -166,4 +164,3 @@ def _limit(
         done = mode if _STRENGTH[action] > _STRENGTH[mode] else action
         actions[done] = min(actions.get(done, math.inf), threshold)
     return Limit(name, path, **actions)
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -66,7 +67,7 @@ def _ascending(limits: Sizes | Counts) -> None:
     ]
     if not given:
         raise ValueError("no threshold is set: set observe, warn or reject")
-    for (name, value), (stronger, larger) in zip(given, given[1:], strict=False):
+    for (name, value), (stronger, larger) in pairwise(given):
         if value > larger:
             raise ValueError(
                 f"{name} = {value} is above {stronger} = {larger}: the stronger action cannot "

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
 from redis_middleware import Command
-from redis_middleware.commands.arguments import word_of
 from redis_middleware_plugins.size_guard.growth import GROWTH, Growth
 
 __all__ = ["can_be_strict", "refused_size", "strict_command", "strict_reply"]
@@ -22,7 +20,8 @@ _FLOATS: Final = frozenset({"HINCRBYFLOAT", "ZINCRBY"})
 _REFUSED: Final = re.compile(r"SIZEGUARD ([0-9]+)")
 
 _SCRIPT: Final = """\
-local size = redis.call(ARGV[1], KEYS[1])
+local size = redis.pcall(ARGV[1], KEYS[1])
+if type(size) == 'table' then return size end
 local allowed, added = tonumber(ARGV[2]), tonumber(ARGV[3])
 if size + added > allowed and ARGV[4] ~= '' then
   added = 0
@@ -55,7 +54,7 @@ def strict_command(command: Command, growth: Growth, allowed: int, added: int) -
         added: by how much it grows at most.
     """
     wire = command.wire
-    first, step = _elements(command.spec.name, wire)
+    elements = growth.elements(wire)
     return command.replace(
         (
             "EVAL",
@@ -66,24 +65,11 @@ def strict_command(command: Command, growth: Growth, allowed: int, added: int) -
             allowed,
             added,
             growth.exists,
-            _BEFORE_THE_COMMAND + 1 + first,
-            step,
+            _BEFORE_THE_COMMAND + 1 + elements.start,
+            elements.step,
             *wire,
         )
     )
-
-
-def _elements(name: str, wire: Sequence[Any]) -> tuple[int, int]:
-    """The index of the first field or member among the arguments, and the step to the next."""
-    if name in ("ZADD", "GEOADD"):
-        first = 2
-        while first < len(wire) and word_of(wire[first]) in ("NX", "XX", "GT", "LT", "CH", "INCR"):
-            first += 1
-        step = 2 if name == "ZADD" else 3
-        return first + step - 1, step
-    if name == "ZINCRBY":
-        return 3, 2
-    return 2, max(GROWTH[name].step, 1)
 
 
 def refused_size(error: ResponseError) -> int | None:

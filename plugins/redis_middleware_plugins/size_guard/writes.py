@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from redis_middleware.commands.arguments import word_of
 from redis_middleware.sizes import size_of
+from redis_middleware_plugins.size_guard.growth import SORTED_SET_OPTIONS
 from redis_middleware_plugins.size_guard.numbers import whole_number
 
 __all__ = ["MEASURES", "Measure", "Write"]
@@ -77,12 +78,12 @@ def _sum_up(wire: Arguments, first: int, step: int, of: int) -> Write:
     return Write(1, sum(sizes), max(sizes, default=0), count)
 
 
-def _after_options(options: frozenset[str], step: int) -> Measure:
+def _after_options(step: int) -> Measure:
     """One key, options, then groups of arguments whose last one is the member."""
 
     def measure(wire: Arguments) -> Iterable[Write]:
         first = 2
-        while first < len(wire) and word_of(wire[first]) in options:
+        while first < len(wire) and word_of(wire[first]) in SORTED_SET_OPTIONS:
             first += 1
         return (_sum_up(wire, first, step, 1),) if len(wire) > first else ()
 
@@ -178,8 +179,6 @@ def _payload(wire: Arguments) -> Iterable[Write]:
     return [write._replace(elements=0) for write in _elements(2)(wire)]
 
 
-_SORTED_SET_OPTIONS: Final = frozenset({"NX", "XX", "GT", "LT", "CH", "INCR"})
-
 MEASURES: Final[dict[str, Measure]] = {
     "SET": _value(1, 2),
     "SETNX": _value(1, 2),
@@ -209,9 +208,9 @@ MEASURES: Final[dict[str, Measure]] = {
     "HSETEX": _after_fields,
     "HINCRBY": _elements(2, 2, 2),
     "HINCRBYFLOAT": _elements(2, 2, 2),
-    "ZADD": _after_options(_SORTED_SET_OPTIONS, 2),
+    "ZADD": _after_options(2),
     "ZINCRBY": _elements(2, 2, 1),
-    "GEOADD": _after_options(frozenset({"NX", "XX", "CH"}), 3),
+    "GEOADD": _after_options(3),
     "XADD": _stream_entry,
     "EVAL": _script,
     "EVALSHA": _script,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
@@ -126,8 +127,12 @@ class Writes:
         if capped:
             sent = self._caps.write(command, key)
             along = self._caps.trims(command, key, most) + self._caps.expiries(command, [key])
-        strict = self._policies.option("strict", key, spec) and can_be_strict(command)
-        if strict and limit.reject < float("inf"):
+        strict = (
+            limit.reject < math.inf
+            and self._policies.option("strict", key, spec)
+            and can_be_strict(command)
+        )
+        if strict:
             if most is None and command.place in (Place.PIPELINE, Place.TRANSACTION):
                 yield from self._confirm(command, growth, key, limit, added)
             sent = strict_command(sent, growth, int(limit.reject), added)
@@ -142,7 +147,7 @@ class Writes:
                 raise
             self._judge.refuse(limit, key, command, size, was_sent=command.position is not None)
             raise
-        reply = strict_reply(command, replies[0]) if sent.spec is not spec else replies[0]
+        reply = strict_reply(command, replies[0]) if strict else replies[0]
         size = replies[-1] if asks else None
         self._learn(command, growth, key, limit, added, reply, size)
         return reply
@@ -158,7 +163,7 @@ class Writes:
         if most is not None and most > lowest * _SPARSE_BELOW:
             share = most / lowest if lowest else 1.0
             rate = max(rate, (share - _SPARSE_BELOW) / (_DENSE_FROM - _SPARSE_BELOW))
-        return lowest < float("inf") and (rate >= 1 or self._random() < rate)
+        return lowest < math.inf and (rate >= 1 or self._random() < rate)
 
     def _confirm(
         self, command: Command, growth: Growth, key: bytes, limit: Limit, added: int
@@ -168,7 +173,8 @@ class Writes:
         Raises:
             ValueTooLarge: the server says that it is too much.
         """
-        fields = _fields(command, growth) if 0 < added <= _MOST_LOOKED_FOR else []
+        asks_each = growth.exists and 0 < added <= _MOST_LOOKED_FOR
+        fields = [command.args[at] for at in growth.elements(command.args)] if asks_each else []
         questions: list[tuple[Any, ...]] = [(growth.length, key)]
         questions += [(growth.exists, key, field) for field in fields]
         size, *found = yield from ask(command, questions)
@@ -196,6 +202,8 @@ class Writes:
         if isinstance(replies[0], Exception):
             raise replies[0]
         for sent, reply in zip(along, replies[1:], strict=True):
+            if sent.spec.is_read:
+                continue
             failed = isinstance(reply, Exception)
             finding = Finding(sent.name.lower(), "failed" if failed else "sent", command.name)
             self._judge.notices.note(command, finding)
@@ -234,14 +242,3 @@ class Writes:
                 self._sizes.add(key, reply)
         else:
             self._sizes.add(key, added)
-
-
-def _fields(command: Command, growth: Growth) -> list[Any]:
-    """The fields or members of a write, for asking which of them are there already."""
-    wire = command.args
-    if not growth.exists or command.spec.name == "HSETEX":
-        return []
-    if growth.exists == "ZSCORE":
-        # Options come first: the members are told from the end.
-        return list(wire[len(wire) - 1 : 2 : -growth.step])
-    return list(wire[2 :: growth.step])

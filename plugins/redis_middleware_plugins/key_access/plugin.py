@@ -1,0 +1,153 @@
+"""The plugin: hooks that hand commands to the tracker, and what code asks it for."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from redis_middleware import Command, Flow, Middleware, Sleep, hookimpl
+from redis_middleware.commands import CommandSpec
+from redis_middleware_plugins.key_access.accesses import may_access, was_sent
+from redis_middleware_plugins.key_access.fleet import Fleet
+from redis_middleware_plugins.key_access.hot import HotKey
+from redis_middleware_plugins.key_access.report import Report
+from redis_middleware_plugins.key_access.settings import KeyAccessSettings
+from redis_middleware_plugins.key_access.subscribers import Subscriber
+from redis_middleware_plugins.key_access.tracker import CHECK_EVERY, Tracker
+
+__all__ = ["KeyAccess"]
+
+_all: weakref.WeakSet[KeyAccess] = weakref.WeakSet()
+
+
+class KeyAccess:
+    """Counts which keys are accessed, finds the hot ones while it happens, and tells of them.
+
+    Its place in the list of plugins decides what it counts: outside of a cache, what the
+    application asks for; inside of it, what reaches the servers.
+
+    Args:
+        settings: the table ``[key_access]``.
+        clock: seconds from any fixed point.
+        wall_clock: seconds since 1970.
+        random: gives numbers from 0 up to, but not including, 1.
+        random_bytes: gives so many random bytes, for hashes of keys without a secret of their own.
+    """
+
+    Settings = KeyAccessSettings
+    name = "key_access"
+    observes = True
+
+    def __init__(
+        self,
+        settings: KeyAccessSettings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+        random: Callable[[], float] = random.random,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.settings = settings
+        self._tracker = Tracker(
+            settings,
+            clock=clock,
+            wall_clock=wall_clock,
+            random=random,
+            secret=random_bytes(32),
+        )
+        self._counter = self._tracker.counter
+        self._is_measured = False
+        self._fleet = (
+            Fleet(settings, self._tracker, clock=clock, wall_clock=wall_clock, random=random)
+            if settings.fleet.enabled
+            else None
+        )
+        _all.add(self)
+
+    def wants(self, spec: CommandSpec) -> bool:
+        """Commands that access keys, and those that are not known."""
+        return may_access(spec)
+
+    @hookimpl
+    def redis_command(self, command: Command) -> Flow:
+        """Count the command once its reply is there, or it failed on its way."""
+        counter = self._counter
+        if counter.samples and counter.passes_over():
+            return (yield command)
+        try:
+            reply = yield command
+        except BaseException as error:
+            if was_sent(error):
+                counter.count(command, None)
+            raise
+        counter.count(command, reply)
+        return reply
+
+    @hookimpl
+    def redis_attach(self, middleware: Middleware) -> None:
+        """Begin to look for hot keys beside the client."""
+        self._tracker.attach(middleware.client)
+        if self.settings.metrics and not self._is_measured:
+            # OpenTelemetry is imported only where its metrics are wanted.
+            from redis_middleware_plugins.key_access.metrics import register
+
+            register(self, self.settings.label, self.settings.metrics_keys)
+            self._is_measured = True
+        middleware.run_in_background(self._watch, "watch")
+        fleet, client = self._fleet, middleware.client
+        if fleet is not None:
+            middleware.run_in_background(lambda: fleet.share(client), "fleet")
+
+    def _watch(self) -> Flow:
+        while True:
+            yield Sleep(CHECK_EVERY)
+            self._tracker.advance()
+
+    def subscribe(self, function: Subscriber) -> Callable[[], None]:
+        """Call a function whenever a key becomes hot or cools down.
+
+        It is called beside the client's commands, in a thread or task that it must not hold up.
+        What it raises is logged and counted.
+
+        Args:
+            function: called with a ``HotKeyEvent``.
+
+        Returns:
+            What ends the subscription.
+        """
+        return self._tracker.subscribers.add(function)
+
+    @property
+    def hot_keys(self) -> Mapping[bytes, HotKey]:
+        """The keys that are hot now, by this process's accesses or by the fleet's."""
+        of_fleet = self._fleet.hot if self._fleet is not None else {}
+        return MappingProxyType({**of_fleet, **self._tracker.hot.current})
+
+    @property
+    def groups(self) -> Mapping[str, float]:
+        """Accesses by group of keys since the start; at most ``most_groups`` and the overflow."""
+        return self._tracker.groups
+
+    def report(self, limit: int = 100) -> Report:
+        """What is known now.
+
+        Args:
+            limit: how many keys, groups, slots and commands are reported at most.
+        """
+        report = self._tracker.report(limit)
+        if self._fleet is None:
+            return report
+        return replace(report, hot=tuple(self.hot_keys.values()), fleet=self._fleet.status)
+
+
+def _after_fork() -> None:
+    for plugin in list(_all):
+        plugin._tracker.restart()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,46 @@
+"""Which keys this client's own commands may change."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from redis.exceptions import DataError
+
+from redis_middleware import Command
+from redis_middleware.commands import CommandSpec
+
+__all__ = ["CHANGES_CONNECTION", "changes_all", "changes_keys", "written_keys"]
+
+_SCRIPTS: Final = frozenset({"EVAL", "EVALSHA", "FCALL"})
+_ALL_KEYS: Final = frozenset({"FLUSHALL", "FLUSHDB", "SWAPDB", "REPLICAOF", "SLAVEOF"})
+
+CHANGES_CONNECTION: Final = frozenset(
+    {"SELECT", "AUTH", "HELLO", "RESET", "CLIENT TRACKING", "CLIENT CACHING"}
+)
+"""Commands after which one of the pool's connections is another than the cache takes it for."""
+
+
+def changes_all(spec: CommandSpec) -> bool:
+    """Whether a command may change keys that its arguments do not name."""
+    return spec.name in _ALL_KEYS or spec.name == "DEBUG" or spec.name.startswith("DEBUG ")
+
+
+def changes_keys(spec: CommandSpec) -> bool:
+    """Whether a command may change the keys that its arguments name."""
+    return spec.is_write or spec.name in _SCRIPTS or not spec.known
+
+
+def written_keys(command: Command) -> tuple[bytes, ...]:
+    """The keys, as on the wire, that a command may change.
+
+    Those of a script are the ones it declares. Of a command that no table knows, each argument may
+    be one.
+    """
+    encode, wire = command.client.encode, command.wire
+    try:
+        if not command.spec.known:
+            return tuple([encode(argument) for argument in wire[1:]])
+        return tuple([encode(wire[use.position]) for use in command.key_uses if use.writes])
+    except DataError:
+        # redis-py refuses such an argument, so nothing is sent.
+        return ()
