@@ -9,7 +9,7 @@ from rich.console import Console
 
 from benchmarks.rows import Row, machine, print_rows, write_rows
 
-GROUPS = ("engine", "size_guard")
+GROUPS = ("engine", "size_guard", "local_cache", "otel", "key_access")
 """Each is a module of this package with a function ``rows() -> list[Row]``."""
 
 

@@ -1,4 +1,4 @@
-"""What the size guard costs, and what it spares others: writes, a scan for big keys, paged reads."""
+"""What the size guard costs, and what it spares others: writes, scans for big keys, paged reads."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from statistics import median, quantiles
-from time import perf_counter, sleep
+from time import perf_counter, sleep, thread_time
 from typing import Any
 
 import redis
@@ -34,9 +35,21 @@ CLI_VARIABLE = "REDIS_MIDDLEWARE_REDIS_CLI"
 _KEYS = 300_000
 _FIELDS = 1_000_000
 _SCANS = 5
+_HOLD = 0.002
 
 
-class Indifferent:
+class PassThrough:
+    """Wants every command and does nothing: another plugin of the pipeline."""
+
+    name = "pass_through"
+
+    @hookimpl
+    def redis_command(self, command: Command) -> Flow:
+        """Pass on."""
+        return (yield command)
+
+
+class Indifferent(PassThrough):
     """Wants PING only: what wrapping costs without the guard."""
 
     name = "indifferent"
@@ -44,11 +57,6 @@ class Indifferent:
     def wants(self, spec: CommandSpec) -> bool:
         """Want no command that is measured."""
         return spec.name == "PING"
-
-    @hookimpl
-    def redis_command(self, command: Command) -> Flow:
-        """Pass on."""
-        return (yield command)
 
 
 def _added(timing: Timing, base: Timing) -> tuple[float, float]:
@@ -58,45 +66,38 @@ def _added(timing: Timing, base: Timing) -> tuple[float, float]:
 
 
 def _single_rows(port: int) -> list[Row]:
-    def client() -> redis.Redis:
-        return redis.Redis(port=port)
-
+    """What the guard adds to the calling thread's work: to a pipeline of another plugin, and where
+    it is the only one."""
     value = b"x" * 1024
-    bare = client()
-    wrapped = wrap(client(), {}, plugins=[Indifferent()])
-    guarded = wrap(client(), {}, plugins=[SizeGuard])
-    bare.set("key", value)
+    clients = {
+        "bare": redis.Redis(port=port),
+        "wrapped": wrap(redis.Redis(port=port), {}, plugins=[Indifferent()]),
+        "alone": wrap(redis.Redis(port=port), {}, plugins=[SizeGuard]),
+        "other": wrap(redis.Redis(port=port), {}, plugins=[PassThrough()]),
+        "beside": wrap(redis.Redis(port=port), {}, plugins=[PassThrough(), SizeGuard]),
+    }
+    clients["bare"].set("key", value)
+    calls: dict[str, tuple[Callable[[Any], object], float | None]] = {
+        "SET of 1 KB": (lambda client: client.set("key", value), 1.0),
+        "GET": (lambda client: client.get("key"), 0.3),
+        "HSET of a field": (lambda client: client.hset("hash", "f", "v"), None),
+    }
     rows = []
-
-    def calls(call: Callable[[Any], object]) -> dict[str, Callable[[], object]]:
-        clients = {"bare": bare, "wrapped": wrapped, "guarded": guarded}
-        return {name: lambda each=each: call(each) for name, each in clients.items()}  # type: ignore[misc]
-
-    for name, call, target in (
-        ("SET of 1 KB", lambda each: each.set("key", value), 1.0),
-        ("GET", lambda each: each.get("key"), 0.3),
-        ("HSET of a field", lambda each: each.hset("hash", "f", "v"), None),
-        ("RPUSH of 1,000 elements", lambda each: each.rpush("list", *elements), None),
-    ):
-        timings = compare(calls(call), calls=100 if "RPUSH" not in name else 5, rounds=150)
-        if "RPUSH" in name:
-            bare.delete("list")
-        base = timings["wrapped"]
-        rows.append(Row(GROUP, f"{name}: bare", timings["bare"].value, "µs"))
-        rows.append(Row(GROUP, f"{name}: the guard adds", *_of(timings, base, target)))
+    for name, (call, target) in calls.items():
+        rivals = {each: partial(call, client) for each, client in clients.items()}
+        timings = compare(rivals, calls=100, rounds=200, clock=thread_time)
         rows.append(
-            Row(GROUP, f"{name}: wrapping and guard add", *_of(timings, timings["bare"], None))
+            Row(GROUP, f"{name}: bare, of the client's own work", timings["bare"].value, "µs")
         )
-    for each in (bare, wrapped, guarded):
-        each.close()
+        for what, guarded, base, its_target in (
+            ("the guard adds to another plugin", "beside", "other", target),
+            ("the guard alone adds to a wrapped client", "alone", "wrapped", None),
+        ):
+            added, spread = _added(timings[guarded], timings[base])
+            rows.append(Row(GROUP, f"{name}: {what}", added, "µs", spread, its_target))
+    for client in clients.values():
+        client.close()
     return rows
-
-
-def _of(
-    timings: dict[str, Timing], base: Timing, target: float | None
-) -> tuple[float, str, float, float | None]:
-    value, spread = _added(timings["guarded"], base)
-    return value, "µs", spread, target
 
 
 elements = [f"element-{number}" for number in range(1000)]
@@ -199,7 +200,7 @@ def _plain_scan(client: redis.Redis) -> None:
     """A pipelined scan as it is usually written."""
     cursor: Any = 0
     while True:
-        cursor, keys = client.scan(cursor, count=500)  # type: ignore[misc]
+        cursor, keys = client.scan(cursor, count=500)
         pipe: Any = client.pipeline(transaction=False)
         for key in keys:
             pipe.type(key)
@@ -225,13 +226,13 @@ def _scan_rows(port: int, url: str) -> list[Row]:
         nodes, _ = find_nodes(url)
         progress = Progress(Report())
         start = perf_counter()
-        run_scan(nodes, progress, hold=0.003, load=1.0)
+        run_scan(nodes, progress, hold=_HOLD, load=1.0)
         seconds["bigkeys"].append(perf_counter() - start)
         assert progress.report.totals.count >= _KEYS
     for _ in range(_SCANS):
         nodes, _ = find_nodes(url)
         with _pinging(port) as pings:
-            longest.append(1000 * run_scan(nodes, Progress(Report()), hold=0.003, load=1.0))
+            longest.append(1000 * run_scan(nodes, Progress(Report()), hold=_HOLD, load=1.0))
         p99.append(pings.p99)
     start = perf_counter()
     _plain_scan(client)
@@ -248,8 +249,7 @@ def _scan_rows(port: int, url: str) -> list[Row]:
     ]
     if cli:
         ratios = [
-            ours / theirs
-            for ours, theirs in zip(seconds["bigkeys"], seconds["cli"], strict=True)
+            ours / theirs for ours, theirs in zip(seconds["bigkeys"], seconds["cli"], strict=True)
         ]
         rows.append(Row(GROUP, "scan: redis-cli --memkeys", rates["cli"], "thousand keys/s"))
         rows.append(
@@ -271,9 +271,7 @@ def _paging_rows(port: int) -> list[Row]:
     bare = redis.Redis(port=port)
     for first in range(0, _FIELDS, 10_000):
         bare.hset("big", mapping={f"field-{n}": n for n in range(first, first + 10_000)})
-    paging = wrap(
-        redis.Redis(port=port), {"size_guard": {"reads": "page"}}, plugins=[SizeGuard]
-    )
+    paging = wrap(redis.Redis(port=port), {"size_guard": {"reads": "page"}}, plugins=[SizeGuard])
     waits: dict[str, list[float]] = {"whole": [], "paged": []}
     seconds: dict[str, list[float]] = {"whole": [], "paged": []}
     for _ in range(3):

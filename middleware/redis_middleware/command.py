@@ -132,7 +132,8 @@ class Command:
         if name == "keys":
             wire = self.wire
             encode = self.client.encode
-            value = tuple([encode(wire[use.position]) for use in self.key_uses])
+            # redis-py leaves a memoryview or bytearray as it is.
+            value = tuple([bytes(encode(wire[use.position])) for use in self.key_uses])
         elif name == "key_uses":
             value = find_keys(self.spec, self.wire)
         elif name == "wire":
@@ -213,7 +214,7 @@ class Batch:
         notes: a dictionary in which plugins leave notes for each other.
     """
 
-    __slots__ = ("_commands", "_queued", "client", "notes", "place")
+    __slots__ = ("_commands", "_queued", "_words", "client", "notes", "place")
 
     def __init__(
         self,
@@ -224,24 +225,29 @@ class Batch:
     ) -> None:
         self._commands: tuple[Command, ...] | None = commands
         self._queued: Queued = ()
+        self._words: frozenset[Any] | None = None
         self.place = place
         self.client = client
         self.notes: dict[str, Any] = {} if notes is None else notes
 
     @classmethod
-    def of_queued(cls, queued: Queued, place: Place, client: ClientView) -> Batch:
+    def of_queued(
+        cls, queued: Queued, words: frozenset[Any], place: Place, client: ClientView
+    ) -> Batch:
         """A batch whose commands are made only if somebody asks for them.
 
         Making them is most of what a plugin costs that looks at batches and not at commands.
 
         Args:
             queued: each command's arguments and redis-py's options.
+            words: the first argument of each.
             place: ``Place.PIPELINE`` or ``Place.TRANSACTION``.
             client: facts of the client that runs it.
         """
         batch = cls((), place, client)
         batch._commands = None
         batch._queued = queued
+        batch._words = words
         return batch
 
     @property
@@ -263,6 +269,13 @@ class Batch:
         if self._commands is None:
             return [args for args, _ in self._queued]
         return [command.args for command in self._commands]
+
+    @property
+    def words(self) -> frozenset[Any]:
+        """The different first arguments of its commands: their names as they were given."""
+        if self._words is None:
+            self._words = frozenset([args[0] for args in self.arguments])
+        return self._words
 
     @property
     def is_untouched(self) -> bool:

@@ -261,18 +261,18 @@ class Execution:
         return self._stack[-1][1].plugin
 
     def _not_started(self, hook: Hook, item: Any, error: Exception) -> Any:
-        if isinstance(error, StopIteration):
-            if not hook.observes:
-                return self.returned(hook, item, error.value, NIL)
-            error = hook.error(item, "it answered instead of yielding")
-        problem = _not_a_flow(hook, item, error)
         try:
+            if isinstance(error, StopIteration):
+                if not hook.observes:
+                    return self.returned(hook, item, error.value, NIL)
+                error = hook.error(item, "it answered instead of yielding")
+            error = _not_a_flow(hook, item, error) or error
             if not hook.observes:
-                return self.throw(problem or hook.translate(error, item))
-            hook.report(problem or error, item)
+                return self.throw(hook.translate(error, item))
+            hook.report(error, item)
             return _WITHOUT
         finally:
-            del error, problem
+            del error
 
     def _request(self, yielded: Any) -> Any:
         """What the innermost flow asks for: passed on inwards, or left to the driver."""
@@ -290,7 +290,7 @@ class Execution:
                 return yielded
             if kind is list and all(element.__class__ is Command for element in yielded):
                 return yielded
-        elif kind is Command and hook.name == "redis_connect":
+        elif kind is Command and hook.name == "redis_connect" and item.is_made:
             return yielded
         return self.throw(
             hook.error(

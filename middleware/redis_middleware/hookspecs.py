@@ -138,6 +138,9 @@ def redis_message(message: Message) -> Flow:
     Returns:
         What the application gets. Returning :data:`~redis_middleware.flow.NIL` without a ``yield``
         drops the message.
+
+    Raises:
+        What it raises reaches whoever asked for messages, ``get_message()`` or ``listen()``.
     """
     raise AssertionError("a hook specification is never called")
 

@@ -113,6 +113,7 @@ class Lockstep:
     Attributes:
         failures: what the driver's answers to commands had of failures so far.
         has_failures: whether any command failed, those that plugins made fail among them.
+        faultless: a list of replies that is known to hold no failure; ``None`` for none.
     """
 
     def __init__(self, once: OnceRegistry, *, transaction: bool = False) -> None:
@@ -131,6 +132,7 @@ class Lockstep:
         self._lost: list[Exception] = []
         self.failures: list[Exception] = []
         self.has_failures = False
+        self.faultless: list[Any] | None = None
         self._done = False
         self._result: Any = None
         self._error: Exception | None = None
@@ -289,6 +291,8 @@ class Lockstep:
         if has_exceptions(outcomes):
             self.has_failures = True
             self.failures += [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+        else:
+            self.faultless = outcomes
         group.outcomes = outcomes
         group.remaining = 0
         # The traceback of a lost round holds this frame.
@@ -377,7 +381,7 @@ class Lockstep:
         self._lost = []
         group = _Group("batch", owner, len(batch))
         chains = self._chains
-        if batch.is_untouched or (len(batch) and not any(chains[a[0]] for a in batch.arguments)):
+        if batch.is_untouched or (len(batch) and not any([chains[word] for word in batch.words])):
             self._whole = (group, batch)
             return
         for index, command in enumerate(batch.commands):

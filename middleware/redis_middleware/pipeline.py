@@ -64,9 +64,7 @@ class Pipeline:
         self.message = Chain(hooks["redis_message"], Message) if hooks["redis_message"] else None
         self.is_idle = not hooks["redis_command"] and not hooks["redis_batch"]
 
-    def _hooks(
-        self, name: str, bugs: dict[str, Counter[str]], wants: str = "wants"
-    ) -> list[Hook]:
+    def _hooks(self, name: str, bugs: dict[str, Counter[str]], wants: str = "wants") -> list[Hook]:
         hooks: list[Hook] = []
         for implementation in self._implementations(name):
             plugin = implementation.plugin

@@ -8,9 +8,9 @@ A plugin that has something to count gives it from a method ``metrics()``::
             [Reading(self.torn, {"gate": "north"})],
         )
 
-Plugins that export metrics (``otel``) call it whenever metrics are collected, from any thread. Which
-metrics there are must not change while the plugin runs; their readings may. Attributes are labels:
-they come from small fixed sets, and never hold keys unless the application asked for them.
+Plugins that export metrics (``otel``) call it whenever metrics are collected, from any thread.
+Which metrics there are must not change while the plugin runs; their readings may. Attributes are
+labels: they come from small fixed sets, and never hold keys unless the application asked for that.
 """
 
 from __future__ import annotations

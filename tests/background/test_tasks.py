@@ -67,7 +67,9 @@ async def test_nothing_runs_where_no_plugin_asks(client: redis.asyncio.Redis) ->
     before = asyncio.all_tasks()
     wrap(client, plugins=[PassThrough])
     await client.ping()
-    await client.pipeline().get("k").execute()
+    pipe = client.pipeline()
+    pipe.get("k")
+    await pipe.execute()
     assert asyncio.all_tasks() == before
 
 

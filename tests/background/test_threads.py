@@ -63,7 +63,9 @@ def test_nothing_runs_where_no_plugin_asks(client: redis.Redis) -> None:
     before = threading.enumerate()
     wrap(client, plugins=[PassThrough])
     client.ping()
-    client.pipeline().get("k").execute()
+    pipe = client.pipeline()
+    pipe.get("k")
+    pipe.execute()
     assert threading.enumerate() == before
 
 

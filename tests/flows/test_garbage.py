@@ -64,6 +64,12 @@ def raises_late(command: Any) -> Flow:
     raise ResponseError("late")
 
 
+def answers_with_an_error(command: Command) -> Flow:
+    """Return an exception without a send."""
+    return ResponseError("returned")
+    yield
+
+
 def returns_an_error(command: Command) -> Flow:
     """Return an exception."""
     yield command
@@ -133,6 +139,7 @@ FLOWS = [
     pass_on,
     refuses,
     raises_late,
+    answers_with_an_error,
     returns_an_error,
     has_a_bug,
     is_no_flow,

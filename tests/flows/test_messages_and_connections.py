@@ -190,3 +190,27 @@ def test_nonsense_of_a_connect_flow() -> None:
 
     with pytest.raises(PluginError, match="hook redis_connect, <Connection to server"):
         on_connect(broken).connect()
+
+
+def test_a_command_before_the_connection_stands() -> None:
+    """There is nothing to send it on yet."""
+
+    def hasty(connection: Connection) -> Flow:
+        yield connection.command("PING")
+        return (yield connection)
+
+    with pytest.raises(PluginError, match=r"plugin 'hasty', hook redis_connect.* it yielded <Comm"):
+        on_connect(hasty).connect()
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_a_connection_that_is_never_made(is_async: bool) -> None:
+    """A flow that returns without yielding it has a bug; redis-py would fail on it later."""
+
+    def forgetful(connection: Connection) -> Flow:
+        return connection
+        yield
+
+    script = on_connect(forgetful)
+    with pytest.raises(PluginError, match=r"'forgetful', hook redis_connect.* never made"):
+        await script.connect_async() if is_async else script.connect()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from redis_middleware import Command, Flow, Place, hookimpl
 from tests.integration import awaiting
 from tests.integration.kinds import Kind
+
+from redis_middleware import Command, Flow, Place, hookimpl
 
 __all__ = ["Own", "Refused", "as_number", "get_at", "places"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from tests.commands.conftest import redis_server, server_binaries
 from tests.integration.servers import Servers
 

@@ -15,8 +15,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple
 
 import pytest
-
-from redis_middleware import wrap
 from tests.integration import awaiting
 from tests.integration.control import Control
 from tests.integration.describing import described
@@ -24,6 +22,8 @@ from tests.integration.kinds import MAIN, Kind
 from tests.integration.pass_through import PassThrough, three
 from tests.integration.pools import connections_idle, connections_in_use
 from tests.integration.servers import Servers
+
+from redis_middleware import wrap
 
 __all__ = ["Call", "Run", "call", "contract"]
 
@@ -151,7 +151,6 @@ class Run:
                 await awaiting.settle(self.client.connection_pool.disconnect())
         self.control.wait_for_connections(self.name, 0)
         return outcome
-
 
     async def _connections_in_use(self) -> int:
         # What redis.asyncio's cluster sent to several nodes goes on after one has failed.

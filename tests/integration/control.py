@@ -146,7 +146,7 @@ class FakeControl(Control):
         return 0
 
 
-def _read(node: redis.Redis, key: bytes) -> Any:
+def _read(node: redis.Redis, key: bytes | str) -> Any:
     kind = node.type(key)
     expires = node.ttl(key) >= 0
     if kind == b"string":

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-
-from redis_middleware import wrap
 from tests.integration import awaiting
 from tests.integration.kinds import WRITING, Kind
 from tests.integration.servers import Servers
+
+from redis_middleware import wrap
 
 __all__ = ["each_kind", "numbered_commands_work", "only_one", "wrapped"]
 

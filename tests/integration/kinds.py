@@ -12,13 +12,13 @@ import redis.asyncio
 import redis.asyncio.sentinel
 import redis.cluster
 import redis.sentinel
-
-from redis_middleware.embedded import Server
 from tests.commands.conftest import REDIS
 from tests.integration.control import Control
 from tests.integration.servers import Servers
 
-__all__ = ["KINDS", "MAIN", "WRITING", "Kind", "kinds"]
+from redis_middleware.embedded import Server
+
+__all__ = ["ESSENTIAL", "KINDS", "MAIN", "WRITING", "Kind", "kinds"]
 
 HAS_UNIFIED_RESPONSES = "legacy_responses" in redis.Redis.__init__.__code__.co_varnames
 HAS_CLUSTER_TRANSACTIONS = hasattr(redis.cluster, "TransactionStrategy")
@@ -155,7 +155,9 @@ def _shared_pool(cls: Any, pool_class: Any) -> Build:
 def _cached(servers: Servers, **options: Any) -> Any:
     from redis.cache import CacheConfig
 
-    return redis.Redis(**_address(servers.redis), protocol=3, cache_config=CacheConfig(), **options)
+    return redis.Redis(
+        **_address(servers.redis_server), protocol=3, cache_config=CacheConfig(), **options
+    )
 
 
 def _cluster(cls: type, **fixed: Any) -> Build:
@@ -258,3 +260,11 @@ MAIN = kinds(lambda kind: not kind.is_variant)
 
 WRITING = kinds(lambda kind: not kind.is_variant and kind.deployment != "replica")
 """Of those, the ones that can write."""
+
+ESSENTIAL = kinds(
+    lambda kind: (
+        kind.name
+        in ("tcp", "async tcp", "async single connection", "resp3", "cluster", "async cluster")
+    )
+)
+"""A few very different ones, for what takes its time."""

@@ -7,9 +7,9 @@ from functools import cached_property
 import fakeredis
 import pytest
 import redis
+from tests.integration.control import Control, FakeControl, connect
 
 from redis_middleware.embedded import Cluster, SentinelDeployment, Server
-from tests.integration.control import Control, FakeControl, connect
 
 __all__ = ["Servers"]
 
@@ -40,7 +40,7 @@ class Servers:
         return servers
 
     @cached_property
-    def redis(self) -> Server:
+    def redis_server(self) -> Server:
         """A Redis server, where one is installed, for what only Redis can do."""
         server: Server = self._request.getfixturevalue("redis_server")
         return server
@@ -48,7 +48,7 @@ class Servers:
     @cached_property
     def redis_control(self) -> Control:
         """For the Redis server."""
-        return self._closed(Control([connect(self.redis)]))
+        return self._closed(Control([connect(self.redis_server)]))
 
     @cached_property
     def standalone_control(self) -> Control:

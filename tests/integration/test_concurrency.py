@@ -8,25 +8,21 @@ import threading
 import time
 from typing import Any
 
-from redis_middleware import Command, Flow, Once, Place, Sleep, hookimpl
 from tests.integration.at_places import as_number
 from tests.integration.each_kind import each_kind, wrapped
 from tests.integration.kinds import WRITING, Kind
 from tests.integration.pools import connections_in_use
 from tests.integration.servers import Servers
 
+from redis_middleware import Command, Flow, Once, Place, Sleep, hookimpl
+
 _SECONDS = 1.0
 
-SYNC = [
-    kind
-    for kind in WRITING
-    if kind.name in ("tcp", "single connection", "resp3", "sentinel primary", "cluster")
-]
+SYNC = [kind for kind in WRITING if kind.name in ("tcp", "single connection", "cluster")]
 ASYNC = [
     kind
     for kind in WRITING
-    if kind.name
-    in ("async tcp", "async single connection", "async sentinel primary", "async cluster")
+    if kind.name in ("async tcp", "async single connection", "async cluster")
 ]
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-
 from tests.integration import awaiting
 from tests.integration.contract import Run, contract
-from tests.integration.kinds import MAIN, WRITING
+from tests.integration.kinds import ESSENTIAL, MAIN, WRITING
 
 REAL = [kind for kind in MAIN if not kind.is_fake]
 WRITABLE = [kind for kind in WRITING if not kind.is_fake]
@@ -42,7 +41,7 @@ async def test_killed_without_retries(run: Run) -> None:
     await run.record(run.client.get, "{k}1")
 
 
-@contract(WRITABLE, counts=False, retry=once())
+@contract(ESSENTIAL, counts=False, retry=once())
 async def test_killed_while_blocked(run: Run) -> None:
     """A connection that is lost while its command waits."""
     await run.record(run.client.get, "{k}1")

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
+from tests.integration.pass_through import PassThrough
 
 from redis_middleware import PluginNotFoundError, middleware, middleware_of
 from redis_middleware.embedded import Cluster, Server
-from tests.integration.pass_through import PassThrough
 
 
 @pytest.fixture
@@ -40,9 +40,7 @@ def test_function(clean_standalone: Server, plugin: PassThrough) -> None:
     assert list(inspect.signature(make_client).parameters) == ["db"]
 
 
-def test_bare(
-    clean_standalone: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bare(clean_standalone: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bare, it takes the settings that are found; there need not be any."""
     monkeypatch.chdir(tmp_path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import itertools
 import time
@@ -11,26 +12,29 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-
-from redis_middleware import wrap
+import redis
 from tests.integration import awaiting
 from tests.integration.control import Control
 from tests.integration.kinds import KINDS, WRITING, Kind, kinds
 from tests.integration.pass_through import three
 from tests.integration.servers import Servers
 
+from redis_middleware import wrap
+
 REAL = [kind for kind in WRITING if not kind.is_fake]
 SYNC = [kind for kind in REAL if not kind.is_async and not kind.is_cluster]
 DROPPED = kinds(
-    lambda kind: kind.name
-    in (
-        "tcp",
-        "async tcp",
-        "single connection",
-        "subclass",
-        "async subclass",
-        "sentinel primary",
-        "async sentinel primary",
+    lambda kind: (
+        kind.name
+        in (
+            "tcp",
+            "async tcp",
+            "single connection",
+            "subclass",
+            "async subclass",
+            "sentinel primary",
+            "async sentinel primary",
+        )
     )
 )
 
@@ -39,7 +43,7 @@ _numbers = itertools.count(1)
 Use = Callable[[Any], Any]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def no_collector() -> Iterator[None]:
     """Leave the collector of cycles off: what goes, goes by its reference count."""
     gc.collect()
@@ -73,9 +77,7 @@ def left_over(kind: Kind, servers: Servers, use: Use, expected: int, *, wraps: b
         await awaiting.settle(use(make))
         return await _few(kind, control, name, expected)
 
-    left = awaiting.run(scenario(), is_async=kind.is_async)
-    gc.collect()
-    return left
+    return awaiting.run(scenario(), is_async=kind.is_async)
 
 
 async def _few(kind: Kind, control: Control, name: str, expected: int) -> int:
@@ -95,10 +97,8 @@ async def use_client_with_errors(make: Use) -> None:
     """A client whose command failed: the exception must not keep it either."""
     client = make(())
     await awaiting.settle(client.set("key", "text"))
-    try:
+    with contextlib.suppress(redis.ResponseError):
         await awaiting.settle(client.lpush("key", 1))
-    except Exception as error:
-        assert "WRONGTYPE" in str(error)
     await awaiting.settle(client.delete("key"))
 
 

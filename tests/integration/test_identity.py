@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
-
-from redis_middleware import middleware_of, unwrap, wrap
 from tests.integration import awaiting
 from tests.integration.each_kind import each_kind, wrapped
 from tests.integration.kinds import KINDS, MAIN, WRITING, Kind, kinds
 from tests.integration.pass_through import PassThrough, three
 from tests.integration.servers import Servers
+
+from redis_middleware import middleware_of, unwrap, wrap
 
 PLAIN = [kind for kind in WRITING if not kind.is_cluster]
 

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from redis_middleware import Batch, Call, Command, Flow, Once, Place, Sleep, hookimpl
 from tests.integration import awaiting
 from tests.integration.at_places import Own, get_at, places
 from tests.integration.each_kind import each_kind, numbered_commands_work, only_one, wrapped
 from tests.integration.kinds import WRITING, Kind
 from tests.integration.pools import connections_in_use
 from tests.integration.servers import Servers
+
+from redis_middleware import Batch, Call, Command, Flow, Once, Place, Sleep, hookimpl
 
 SYNC = [kind for kind in WRITING if not kind.is_async and not kind.is_fake]
 ASYNC = [kind for kind in WRITING if kind.is_async and not kind.is_fake]

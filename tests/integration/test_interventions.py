@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from redis_middleware import NIL, Batch, Command, Flow, Message, Place, hookimpl
 from tests.integration import awaiting
 from tests.integration.at_places import Own, Refused, as_number, get_at, places
 from tests.integration.each_kind import each_kind, numbered_commands_work, only_one, wrapped
 from tests.integration.kinds import WRITING, Kind
 from tests.integration.pass_through import PassThrough
 from tests.integration.servers import Servers
+
+from redis_middleware import NIL, Batch, Command, Flow, Message, Place, hookimpl
 
 
 @each_kind()
@@ -301,21 +301,23 @@ class OwnMessages:
 async def test_messages(kind: Kind, servers: Servers) -> None:
     """Messages that are dropped or changed before handlers or the application get them."""
     handled: list[Any] = []
-    async with wrapped(kind, servers, [OwnMessages()]) as client:
-        async with awaiting.entered(client.pubsub(ignore_subscribe_messages=True)) as pubsub:
-            await awaiting.settle(pubsub.subscribe("{c}one"))
-            await awaiting.settle(pubsub.subscribe(**{"{c}two": handled.append}))
-            for channel in ("{c}one", "{c}two"):
-                for payload in ("drop", "change", "plain"):
-                    await awaiting.settle(client.publish(channel, payload))
-            received: list[Any] = []
+    async with (
+        wrapped(kind, servers, [OwnMessages()]) as client,
+        awaiting.entered(client.pubsub(ignore_subscribe_messages=True)) as pubsub,
+    ):
+        await awaiting.settle(pubsub.subscribe("{c}one"))
+        await awaiting.settle(pubsub.subscribe(**{"{c}two": handled.append}))
+        for channel in ("{c}one", "{c}two"):
+            for payload in ("drop", "change", "plain"):
+                await awaiting.settle(client.publish(channel, payload))
+        received: list[Any] = []
 
-            async def poll() -> bool:
-                message = await awaiting.settle(pubsub.get_message(timeout=0.05))
-                received.extend([message] if message else [])
-                return len(received) == 2 and len(handled) == 2
+        async def poll() -> bool:
+            message = await awaiting.settle(pubsub.get_message(timeout=0.05))
+            received.extend([message] if message else [])
+            return len(received) == 2 and len(handled) == 2
 
-            await awaiting.until(poll, is_async=kind.is_async)
+        await awaiting.until(poll, is_async=kind.is_async)
     plain = "plain" if kind.decodes else b"plain"
     assert [message["data"] for message in received] == ["changed", plain]
     assert [message["data"] for message in handled] == ["changed", plain]

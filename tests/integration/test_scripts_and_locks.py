@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from tests.integration import awaiting
 from tests.integration.contract import Run, call, contract
-from tests.integration.kinds import MAIN, WRITING
+from tests.integration.kinds import ESSENTIAL, MAIN, WRITING
 
 ADD = "return redis.call('INCRBY', KEYS[1], ARGV[1])"
 FAIL = "return redis.error_reply('FAILED on purpose')"
@@ -74,11 +77,10 @@ async def test_scripts_in_pipelines(run: Run) -> None:
         await run.record(pipe.execute)
 
 
-def awaited_call(script: object, **arguments: object) -> object:
+def awaited_call(script: Callable[..., Any], **arguments: Any) -> Callable[[], Any]:
     """A call whose result is the pipeline, which is no outcome."""
 
     async def queued() -> str:
-        assert callable(script)
         return type(await awaiting.settle(script(**arguments))).__name__
 
     return queued
@@ -132,7 +134,7 @@ async def _lose(run: Run) -> None:
         await awaiting.settle(run.client.delete("lock"))
 
 
-@contract(SCRIPTING, counts=False)
+@contract(ESSENTIAL, counts=False)
 async def test_waiting_for_locks(run: Run) -> None:
     """A lock that somebody else holds is waited for, and given up after a while."""
     client = run.client
@@ -148,6 +150,6 @@ async def test_waiting_for_locks(run: Run) -> None:
         await run.record(held.owned)
 
 
-async def _enter(lock: object) -> None:
+async def _enter(lock: Any) -> None:
     async with awaiting.entered(lock):
         raise AssertionError("somebody else holds the lock")

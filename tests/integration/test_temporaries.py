@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from redis_middleware import wrap
 from tests.integration import awaiting
 from tests.integration.each_kind import each_kind
 from tests.integration.kinds import WRITING, Kind
 from tests.integration.pass_through import PassThrough
 from tests.integration.servers import Servers
 
+from redis_middleware import wrap
+
 # Dropped without having been closed, some of redis.asyncio complain to their event loop.
-KINDS = [
-    kind for kind in WRITING if not (kind.is_async and (kind.is_cluster or kind.is_single))
-]
+KINDS = [kind for kind in WRITING if not (kind.is_async and (kind.is_cluster or kind.is_single))]
 PLAIN = [kind for kind in KINDS if not kind.is_cluster]
 
 

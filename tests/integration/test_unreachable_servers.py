@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-
-from redis_middleware.embedded import standalone
 from tests.integration.contract import Run, contract
 from tests.integration.kinds import MAIN
 from tests.integration.servers import Servers
+
+from redis_middleware.embedded import standalone
 
 STANDALONE = [kind for kind in MAIN if kind.deployment == "standalone"]
 

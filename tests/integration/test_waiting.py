@@ -9,14 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from redis_middleware import Call, Command, Flow, Once, Place, Sleep
 from tests.integration import awaiting
 from tests.integration.at_places import Own, Refused, as_number, get_at, places
 from tests.integration.each_kind import each_kind, only_one, wrapped
 from tests.integration.kinds import WRITING, Kind
 from tests.integration.pass_through import PassThrough
 from tests.integration.servers import Servers
+
+from redis_middleware import Call, Command, Flow, Once, Place, Sleep
 
 
 @each_kind()
@@ -45,7 +45,7 @@ async def test_sleep(kind: Kind, servers: Servers) -> None:
 
 @each_kind()
 async def test_call(kind: Kind, servers: Servers) -> None:
-    """A flow may have functions called: a sync client calls, an async one awaits or uses a thread."""
+    """A flow may have functions called; an async client awaits them or uses a thread."""
     threads: list[bool] = []
 
     def look_up() -> str:
@@ -204,7 +204,7 @@ async def test_once_of_many_callers(kind: Kind, servers: Servers) -> None:
 
 @each_kind(CONCURRENT)
 async def test_once_of_crossing_pipelines(kind: Kind, servers: Servers) -> None:
-    """Pipelines that lead one ``Once`` and follow the other's do not wait for each other forever."""
+    """Pipelines that lead one ``Once`` and follow the other's do not block each other."""
 
     def once(command: Command) -> Flow:
         yield Sleep(0.001)

@@ -65,7 +65,7 @@ def _bigkeys(
     depth: Annotated[int, typer.Option(min=1, help="Parts of a key's name that make a group.")] = 1,
     hold: Annotated[
         float, typer.Option(min=0.1, help="Milliseconds that one step may hold a server.")
-    ] = 3.0,
+    ] = 2.0,
     max_load: Annotated[
         float, typer.Option(min=0.01, max=1.0, help="Share of time a server is kept busy at most.")
     ] = 1.0,

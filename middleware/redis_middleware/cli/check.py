@@ -113,6 +113,8 @@ def _print_pipeline(
         observes = "; only observes" if getattr(plugin.plugin, "observes", False) else ""
         out.print(f"   hooks: {', '.join(hooks_of(plugin.plugin))}{observes}", soft_wrap=True)
         _print_settings(out, settings, plugin)
+        for remark in getattr(plugin.plugin, "remarks", tuple)():
+            out.print(f"   note: {remark}", style="yellow", soft_wrap=True)
     out.print()
     for name in settings.plugins:
         if name in settings.blocked:

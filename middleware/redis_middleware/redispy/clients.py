@@ -234,6 +234,8 @@ class _SyncBinding(Binding):
 
     def send_many(self, commands: Sequence[Command]) -> list[Any]:
         replies: list[Any] = [None] * len(commands)
+        part: list[Any] = []
+        reply: Any = None
         for target, indexes in _by_target(commands):
             try:
                 if len(indexes) == 1:
@@ -245,7 +247,11 @@ class _SyncBinding(Binding):
                 part = [error] * len(indexes)
             for index, reply in zip(indexes, part, strict=True):
                 replies[index] = reply
-        return replies
+        try:
+            return replies
+        finally:
+            # The traceback of an error among them may hold this frame.
+            del replies, part, reply
 
     def close(self, *args: Any, **kwargs: Any) -> Any:
         self.middleware.closing(owns_pool=self.owns_pool)
@@ -258,6 +264,8 @@ class _AsyncBinding(Binding):
 
     async def send_many(self, commands: Sequence[Command]) -> list[Any]:
         replies: list[Any] = [None] * len(commands)
+        part: list[Any] = []
+        reply: Any = None
         for target, indexes in _by_target(commands):
             try:
                 if len(indexes) == 1:
@@ -269,7 +277,11 @@ class _AsyncBinding(Binding):
                 part = [error] * len(indexes)
             for index, reply in zip(indexes, part, strict=True):
                 replies[index] = reply
-        return replies
+        try:
+            return replies
+        finally:
+            # The traceback of an error among them may hold this frame.
+            del replies, part, reply
 
     async def aclose(self, *args: Any, **kwargs: Any) -> Any:
         await self.middleware.closing_async(owns_pool=self.owns_pool)
@@ -285,22 +297,22 @@ def _sync_executor(binding: Any) -> Callable[..., Any]:
     middleware, view, once = binding.middleware, binding.middleware.client, binding.middleware.once
     reference, is_shadowed, thin = binding.reference, binding.is_shadowed, binding.thin
 
+    def past(client: Any) -> Any:
+        if client is None or is_shadowed:
+            return functools.partial(binding.call, "execute_command")
+        return functools.partial(client.__class__.execute_command, client)
+
     def execute_command(*args: Any, **options: Any) -> Any:
         if monotonic() >= middleware.next_check:
             middleware.check_settings()
         chain = middleware.chains[args[0]]
         if chain is not None and chain.by_subcommand:
             chain = middleware.chains.of(args)
-        client = reference()
-        if client is None or is_shadowed:
-            client = None
-            execute = functools.partial(binding.call, "execute_command")
-        elif client.__class__.execute_command is thin:
-            execute = client._execute_command
-        else:
-            execute = functools.partial(client.__class__.execute_command, client)
         if chain is None:
-            return execute(*args, **options)
+            client = reference()
+            if client is None or is_shadowed or client.__class__.execute_command is not thin:
+                return past(client)(*args, **options)
+            return client._execute_command(*args, **options)
 
         command = Command(args, options, chain.spec, view)
         flows: list[Flow] = []
@@ -318,7 +330,9 @@ def _sync_executor(binding: Any) -> Callable[..., Any]:
         except StopIteration as stop:
             # An answer that needs no server is to cost no more than it must.
             reply = stop.value
-            answered = reply is not None and not chain.hooks[len(flows)].observes
+            answered = not (
+                reply is None or isinstance(reply, Exception) or chain.hooks[len(flows)].observes
+            )
             if not answered:
                 failure = stop
             elif reply is NIL:
@@ -329,11 +343,19 @@ def _sync_executor(binding: Any) -> Callable[..., Any]:
             interrupt(chain, command, flows, error)
             raise
         if failure is not None or yielded is not command:
-            unusual = not_passed_on(chain, command, flows, yielded, failure)
+            try:
+                unusual = not_passed_on(chain, command, flows, yielded, failure)
+            finally:
+                # The traceback of an exception holds this frame, which must not hold it in turn.
+                failure = reply = None
             return run_on(*unusual, binding, once)
         if not answered:
+            client = reference()
             try:
-                reply = execute(*args, **options)
+                if client is None or is_shadowed or client.__class__.execute_command is not thin:
+                    reply = past(client)(*args, **options)
+                else:
+                    reply = client._execute_command(*args, **options)
             except BaseException as error:
                 return run_on(*not_sent(chain, command, flows, error), binding, once)
         for flow in reversed(flows):
@@ -349,7 +371,12 @@ def _sync_executor(binding: Any) -> Callable[..., Any]:
             except BaseException as error:
                 interrupt(chain, command, flows, error)
                 raise
-            unusual = not_given_back(chain, command, flows, flow, reply, yielded, result, failure)
+            try:
+                unusual = not_given_back(
+                    chain, command, flows, flow, reply, yielded, result, failure
+                )
+            finally:
+                failure = result = None
             return run_on(*unusual, binding, once)
         return reply
 

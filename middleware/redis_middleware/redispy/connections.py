@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, Any
 import redis
 import redis.asyncio
 
+from redis_middleware.chains import Chain
 from redis_middleware.command import Command
 from redis_middleware.drivers import run, run_async
+from redis_middleware.errors import PluginError
 from redis_middleware.redispy.adoption import subclass
 from redis_middleware.redispy.view import Connection
 
 if TYPE_CHECKING:
     from redis_middleware.handle import Middleware
 
-__all__ = ["is_observed", "observe_connections"]
+__all__ = ["check_made", "is_observed", "observe_connections"]
 
 logger = logging.getLogger("redis_middleware")
 
@@ -45,6 +47,7 @@ class _Opening:
     def send(self, item: Any) -> Any:
         if item.__class__ is Connection:
             self._connect()
+            item.is_made = True
             return item
         self._raw.send_command(*item.args, check_health=False)
         return self._raw.read_response()
@@ -59,9 +62,22 @@ class _AsyncOpening(_Opening):
     async def send(self, item: Any) -> Any:
         if item.__class__ is Connection:
             await self._connect()
+            item.is_made = True
             return item
         await self._raw.send_command(*item.args, check_health=False)
         return await self._raw.read_response()
+
+
+def check_made(connection: Connection, chain: Chain) -> None:
+    """Raise ``PluginError`` where the flows ended and the connection does not stand."""
+    if not connection.is_made:
+        raise PluginError(
+            ", ".join(hook.plugin for hook in chain.hooks),
+            "redis_connect",
+            repr(connection),
+            "a flow ended without yielding the connection, so that it was never made; to refuse a "
+            "connection raise redis.exceptions.ConnectionError",
+        )
 
 
 class _Connecting:
@@ -104,8 +120,13 @@ def _around(connect: Callable[[], Any], raw: Any, middleware: Middleware) -> Cal
     chain = middleware.pipeline.connect
     if chain is None:
         return connect
-    connection = Connection(raw, middleware.client)
-    return lambda: run(chain, connection, _Opening(connect, raw), middleware.once)
+
+    def connect_with_flows() -> None:
+        connection = Connection(raw, middleware.client)
+        run(chain, connection, _Opening(connect, raw), middleware.once)
+        check_made(connection, chain)
+
+    return connect_with_flows
 
 
 class _AsyncConnecting(_Connecting):
@@ -134,8 +155,13 @@ def _around_async(
     if chain is None:
         return connect
     opening: Any = _AsyncOpening(connect, raw)
-    connection = Connection(raw, middleware.client)
-    return lambda: run_async(chain, connection, opening, middleware.once)
+
+    async def connect_with_flows() -> None:
+        connection = Connection(raw, middleware.client)
+        await run_async(chain, connection, opening, middleware.once)
+        check_made(connection, chain)
+
+    return connect_with_flows
 
 
 _subclass_once = cache(subclass)

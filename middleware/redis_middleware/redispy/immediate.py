@@ -21,9 +21,11 @@ class ImmediateTransport:
         self._execute = execute
 
     def send(self, command: Command) -> Any:
+        """Send one command; an awaitable where the method is async."""
         return self._execute(*command.args, **command.options)
 
     def send_many(self, commands: Sequence[Command]) -> list[Any]:
+        """Send several; failures are among the replies."""
         replies = []
         for command in commands:
             try:
@@ -39,6 +41,7 @@ class AsyncImmediateTransport(ImmediateTransport):
     sleep: Any = staticmethod(asyncio.sleep)
 
     async def send_many(self, commands: Sequence[Command]) -> list[Any]:  # type: ignore[override]
+        """The same, awaited."""
         replies = []
         for command in commands:
             try:

@@ -130,7 +130,8 @@ class _Prepared:
             return
         queued = queue.read(pipe)
         chains = pipeline.queued_chains
-        is_wanted = any([chains[word] for word in {args[0] for args, _ in queued}])
+        words = frozenset([args[0] for args, _ in queued])
+        is_wanted = any([chains[word] for word in words])
         if not queued or not (is_wanted or self.batch_flows is not None):
             return
         place = Place.TRANSACTION if queue.is_transaction(pipe) else Place.PIPELINE
@@ -143,7 +144,7 @@ class _Prepared:
                 commands.append(Command(args, options, spec, view, place, position))
             self.batch = Batch(tuple(commands), place, view)
         else:
-            self.batch = Batch.of_queued(queued, place, view)
+            self.batch = Batch.of_queued(queued, words, place, view)
         self.lockstep = Lockstep.of_batch(self.batch, self.batch_flows, chains, middleware.once)
 
     def load_whole(self, batch: Batch) -> None:
@@ -178,7 +179,7 @@ class _Prepared:
     def finish(self, replies: Any, raise_on_error: bool) -> Any:
         """The replies for the application, or its first error, annotated as redis-py does."""
         assert self.batch is not None
-        if not has_exceptions(replies):
+        if replies is self.lockstep.faultless or not has_exceptions(replies):
             return replies
         if not raise_on_error:
             return replies

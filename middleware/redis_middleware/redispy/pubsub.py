@@ -101,11 +101,13 @@ class _AsyncClusterPubSub(_NodePubSubs, _AsyncPubSub):
 
 
 _KINDS: tuple[tuple[type, type], ...] = (
-    (redis.asyncio.cluster.ClusterPubSub, _AsyncClusterPubSub),
     (redis.cluster.ClusterPubSub, _SyncClusterPubSub),
     (redis.client.PubSub, _SyncPubSub),
     (redis.asyncio.client.PubSub, _AsyncPubSub),
 )
+if hasattr(redis.asyncio.cluster, "ClusterPubSub"):
+    # Before redis-py 8 the cluster client of redis.asyncio had no subscriptions.
+    _KINDS = ((redis.asyncio.cluster.ClusterPubSub, _AsyncClusterPubSub), *_KINDS)
 
 
 def adopt_pubsub(pubsub: Any, middleware: Middleware) -> Any:

@@ -27,7 +27,7 @@ class _SyncTransaction(redis.cluster.TransactionStrategy):
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         middleware = self._redis_middleware
-        execute = super().execute_command
+        execute: Any = super().execute_command
         chain = middleware.pipeline.chains.of(args) if _is_immediate(self, args) else None
         if chain is None:
             return execute(*args, **options)
@@ -42,7 +42,7 @@ class _AsyncTransaction(redis.asyncio.cluster.TransactionStrategy):
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         middleware = self._redis_middleware
-        execute = super().execute_command
+        execute: Any = super().execute_command
         chain = middleware.pipeline.chains.of(args) if _is_immediate(self, args) else None
         if chain is None:
             return execute(*args, **options)

@@ -164,13 +164,15 @@ class Connection:
     Attributes:
         client: facts of the client whose pool it is of.
         raw: redis-py's connection object.
+        is_made: whether it stands, so that commands can be sent on it.
     """
 
-    __slots__ = ("client", "raw")
+    __slots__ = ("client", "is_made", "raw")
 
     def __init__(self, raw: Any, client: ClientView) -> None:
         self.raw = raw
         self.client = client
+        self.is_made = False
 
     @property
     def address(self) -> ServerAddress | None:
@@ -198,7 +200,7 @@ class Connection:
         return ServerAddress(str(name), None) if name else None
 
     def command(self, *args: Any) -> Command:
-        """A command to be yielded for sending on this connection, past every plugin."""
+        """A command to be yielded for sending on this connection once it stands."""
         return Command(args, {}, spec_for(args), self.client)
 
     def __repr__(self) -> str:

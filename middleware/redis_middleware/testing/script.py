@@ -13,6 +13,7 @@ from redis_middleware.drivers import run, run_async, run_steps, run_steps_async
 from redis_middleware.flow import Flow
 from redis_middleware.handle import Middleware
 from redis_middleware.lockstep import Lockstep
+from redis_middleware.redispy.connections import check_made
 from redis_middleware.redispy.view import ClientView, Connection
 from redis_middleware.settings import load_settings
 from redis_middleware.testing.clock import FakeClock
@@ -222,21 +223,23 @@ class Script:
         """
         made = connection(self.client)
         chain = self.middleware.pipeline.connect
-        outcome: Connection = (
-            self._transport.send(made) if chain is None else self._run(chain, made)
-        )
-        return outcome
+        if chain is None:
+            self._transport.send(made)
+        else:
+            self._run(chain, made)
+            check_made(made, chain)
+        return made
 
     async def connect_async(self) -> Connection:
         """Make a connection with the driver of async clients."""
         made = connection(self.client)
         chain = self.middleware.pipeline.connect
-        outcome: Connection = (
+        if chain is None:
             await self._async_transport.send(made)
-            if chain is None
-            else await self._run_async(chain, made)
-        )
-        return outcome
+        else:
+            await self._run_async(chain, made)
+            check_made(made, chain)
+        return made
 
     def run_in_background(self, name: str | None = None, *, sleeps: int = 0) -> None:
         """Run background work that a plugin asked for, here and now.

@@ -119,6 +119,7 @@ class ScriptedServer:
         self.connections += 1
         if self.connecting:
             raise self.connecting.popleft()
+        connection.is_made = True
         return connection
 
     def deliver(self, message: Message) -> Any:

@@ -54,7 +54,7 @@ def accesses_of(command: Command, reply: Any) -> list[tuple[bytes, int, int]]:
         if not kinds and not command.spec.known:
             # What redis-py itself takes for the command's keys.
             for key in command.options.get("keys") or ():
-                kinds[command.client.encode(key)] = WRITE
+                kinds[bytes(command.client.encode(key))] = WRITE
     except (RedisError, UnicodeError):
         # An argument that cannot be sent; redis-py has refused the command for it.
         return []

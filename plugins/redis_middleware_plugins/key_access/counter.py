@@ -46,7 +46,8 @@ class AccessCounter:
         now: when counting begins.
 
     Attributes:
-        samples: whether some commands are to be passed over.
+        samples: whether commands are passed over; the caller draws with each one it counts then.
+        passes: how many are still to be passed over; the caller counts down.
     """
 
     __slots__ = (
@@ -58,12 +59,12 @@ class AccessCounter:
         "_make_sketch",
         "_notes",
         "_on_bulk",
-        "_passes",
         "_sampling",
         "_sketch",
         "_unseen",
         "_utf8",
         "_weight",
+        "passes",
         "samples",
     )
 
@@ -94,19 +95,15 @@ class AccessCounter:
         self._begin = now
         self._unseen = 0
         self.samples = self._weight > 1
-        self._passes = self._sampling.gap()
+        self.passes = self._sampling.gap()
 
-    def passes_over(self) -> bool:
-        """Whether the next command is not to be counted; to be asked where ``samples`` is true.
+    def draw(self) -> None:
+        """Draw how many commands to pass over after the one that begins.
 
-        It is asked when the command begins, not when it ends: all commands of a pipeline begin
+        It is called when a command begins, not when it ends: all commands of a pipeline begin
         before any of them ends.
         """
-        if self._passes > 0:
-            self._passes -= 1
-            return True
-        self._passes = self._sampling.gap()
-        return False
+        self.passes = self._sampling.gap()
 
     def count(self, command: Command, reply: Any) -> None:
         """Count the accesses of a command.
@@ -200,7 +197,7 @@ class AccessCounter:
             return self._finished(self._sketch, self._weight, self._begin, now)
 
     def adapt(self, rate: float) -> None:
-        """Adapt to a rate, in accesses per second: sampling from the next step on, looks at once."""
+        """Adapt to a rate, in accesses per second: looks at once, sampling from the next step."""
         self._looks.adapt(rate / self._weight)
         self._sampling.adapt(rate)
 

@@ -58,8 +58,13 @@ class Fleet:
         self._keys = FleetKeys(settings.fleet.prefix)
         self._every = settings.fleet.every
         self._lifetime = round(max(3 * self._every, 3.0) * 1000)
+        self._is_over = False
         self.hot: dict[bytes, HotKey] = {}
         self._join()
+
+    def leave(self) -> None:
+        """End the background work, for good, with its next round."""
+        self._is_over = True
 
     def _join(self) -> None:
         random_part = int(self._random() * 16**8)
@@ -89,7 +94,7 @@ class Fleet:
         link = FleetLink(client)
         try:
             yield Sleep(self._random() * self._every)
-            while True:
+            while not self._is_over:
                 began = self._clock()
                 try:
                     yield from self._round(link)

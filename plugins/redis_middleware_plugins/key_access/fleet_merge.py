@@ -24,6 +24,7 @@ from redis_middleware_plugins.key_access.windows import Window
 __all__ = ["FleetMerge"]
 
 _KEPT = 256
+_STEP = 0.9
 _MOST_NAMES = 1000
 
 
@@ -60,6 +61,9 @@ class FleetMerge:
             payloads: the latest of each process; one that was taken up before is left out.
             now: seconds of the caller's clock.
         """
+        if self._end is not None and now - self._end < _STEP:
+            # Processes tell of whole steps: in a shorter time only some of them have a new one.
+            return
         fresh = [
             payload for payload in payloads if self._numbers.get(payload.member) != payload.number
         ]

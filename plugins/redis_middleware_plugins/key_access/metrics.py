@@ -47,16 +47,17 @@ _labels: dict[str, weakref.ref[KeyAccess]] = {}
 _lock = Lock()
 
 
-def register(plugin: KeyAccess, label: str, named_keys: int) -> None:
+def register(plugin: KeyAccess) -> None:
     """Give the plugin's figures to the meter provider that is set.
 
+    Where another plugin of the process has the same label, a number is added to it.
+
     Args:
-        plugin: the plugin; its figures end when it is garbage.
-        label: the attribute ``client``; where another plugin of the process has it, a number is
-            added.
-        named_keys: for how many of the top keys the name becomes an attribute.
+        plugin: the plugin; its figures end when it is garbage, or its settings do not want them
+            any more.
     """
-    client = _own_label(plugin, label)
+    named_keys = plugin.settings.metrics_keys
+    client = _own_label(plugin, plugin.settings.label)
     # A meter for each client: instruments of one name on one meter would be taken for one.
     meter = get_meter(_PREFIX, __version__, attributes={"client": client})
     source = _Source(plugin, max(_RANKS, named_keys))
@@ -129,7 +130,7 @@ class _Source:
 
     def _current(self) -> Report | None:
         plugin = self._plugin()
-        if plugin is None:
+        if plugin is None or not plugin.settings.metrics:
             return None
         if self._report is None or monotonic() - self._made > _REPORT_LASTS:
             self._report = plugin.report(self._limit)

@@ -15,7 +15,7 @@ is not lost among many that are accessed more often.
 from __future__ import annotations
 
 from array import array
-from itertools import compress
+from itertools import chain, compress
 from operator import add, not_
 
 from redis_middleware_plugins.key_access.summary import Summary
@@ -65,7 +65,8 @@ class MisraGries:
     def _make_room(self) -> None:
         """Drop the keys that are neither in the upper half by accesses nor the eighth by bytes."""
         # Each line runs over all keys, so all of it is left to functions of C.
-        reads, writes, sizes, missed, missed_sizes = zip(*self._entries.values(), strict=True)
+        numbers = list(chain.from_iterable(self._entries.values()))
+        reads, writes, sizes, missed, missed_sizes = [numbers[at::5] for at in range(5)]
         uppers = list(map(add, map(add, reads, writes), missed))
         upper_sizes = list(map(add, sizes, missed_sizes))
         absent = sorted(uppers)[len(uppers) // 2]

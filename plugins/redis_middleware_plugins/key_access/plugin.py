@@ -14,7 +14,7 @@ from redis_middleware import Command, Flow, Middleware, Sleep, hookimpl
 from redis_middleware.commands import CommandSpec
 from redis_middleware_plugins.key_access.accesses import may_access, was_sent
 from redis_middleware_plugins.key_access.fleet import Fleet
-from redis_middleware_plugins.key_access.hot import HotKey
+from redis_middleware_plugins.key_access.hot import HotKey, HotKeyEvent
 from redis_middleware_plugins.key_access.report import Report
 from redis_middleware_plugins.key_access.settings import KeyAccessSettings
 from redis_middleware_plugins.key_access.subscribers import Subscriber
@@ -52,22 +52,50 @@ class KeyAccess:
         random: Callable[[], float] = random.random,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._random = random
+        self._secret = random_bytes(32)
+        self._middleware: weakref.ref[Middleware] | None = None
+        self._is_measured = False
+        self._use(settings)
+        _all.add(self)
+
+    def _use(self, settings: KeyAccessSettings) -> None:
         self.settings = settings
         self._tracker = Tracker(
             settings,
-            clock=clock,
-            wall_clock=wall_clock,
-            random=random,
-            secret=random_bytes(32),
+            clock=self._clock,
+            wall_clock=self._wall_clock,
+            random=self._random,
+            secret=self._secret,
         )
         self._counter = self._tracker.counter
-        self._is_measured = False
-        self._fleet = (
-            Fleet(settings, self._tracker, clock=clock, wall_clock=wall_clock, random=random)
-            if settings.fleet.enabled
-            else None
-        )
-        _all.add(self)
+        self._fleet: Fleet | None = None
+        if settings.fleet.enabled:
+            self._fleet = Fleet(
+                settings,
+                self._tracker,
+                clock=self._clock,
+                wall_clock=self._wall_clock,
+                random=self._random,
+            )
+
+    def reconfigure(self, settings: KeyAccessSettings) -> None:
+        """Begin to count anew with other settings; subscribers stay, and are told what was hot."""
+        tracker, fleet = self._tracker, self._fleet
+        events = [
+            HotKeyEvent("cooled down", hot_key, self._wall_clock())
+            for hot_key in self.hot_keys.values()
+        ]
+        if fleet is not None:
+            fleet.leave()
+        self._use(settings)
+        self._tracker.subscribers = tracker.subscribers
+        tracker.subscribers.tell(events)
+        middleware = None if self._middleware is None else self._middleware()
+        if middleware is not None:
+            self._begin(middleware)
 
     def wants(self, spec: CommandSpec) -> bool:
         """Commands that access keys, and those that are not known."""
@@ -77,8 +105,11 @@ class KeyAccess:
     def redis_command(self, command: Command) -> Flow:
         """Count the command once its reply is there, or it failed on its way."""
         counter = self._counter
-        if counter.samples and counter.passes_over():
-            return (yield command)
+        if counter.samples:
+            if counter.passes > 0:
+                counter.passes -= 1
+                return (yield command)
+            counter.draw()
         try:
             reply = yield command
         except BaseException as error:
@@ -91,22 +122,33 @@ class KeyAccess:
     @hookimpl
     def redis_attach(self, middleware: Middleware) -> None:
         """Begin to look for hot keys beside the client."""
+        self._middleware = weakref.ref(middleware)
+        middleware.run_in_background(self._watch, "watch")
+        self._begin(middleware)
+
+    def _begin(self, middleware: Middleware) -> None:
         self._tracker.attach(middleware.client)
+        if self._fleet is not None:
+            middleware.run_in_background(self._share, "fleet")
         if self.settings.metrics and not self._is_measured:
             # OpenTelemetry is imported only where its metrics are wanted.
             from redis_middleware_plugins.key_access.metrics import register
 
-            register(self, self.settings.label, self.settings.metrics_keys)
+            register(self)
             self._is_measured = True
-        middleware.run_in_background(self._watch, "watch")
-        fleet, client = self._fleet, middleware.client
-        if fleet is not None:
-            middleware.run_in_background(lambda: fleet.share(client), "fleet")
 
     def _watch(self) -> Flow:
         while True:
             yield Sleep(CHECK_EVERY)
             self._tracker.advance()
+
+    def _share(self) -> Flow:
+        middleware = None if self._middleware is None else self._middleware()
+        if self._fleet is not None and middleware is not None:
+            client = middleware.client
+            # Not kept by a flow that runs for as long as the client lives.
+            del middleware
+            yield from self._fleet.share(client)
 
     def subscribe(self, function: Subscriber) -> Callable[[], None]:
         """Call a function whenever a key becomes hot or cools down.

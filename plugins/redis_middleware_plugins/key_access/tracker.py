@@ -74,16 +74,18 @@ class Tracker:
     ) -> None:
         self._clock = clock
         self._wall_clock = wall_clock
-        self._groups = KeyGroups(settings.groups)
+        groups = KeyGroups(settings.groups)
+        # The words of a key may be names: where keys are not to be seen, groups keep fewer.
+        self._group_of = groups.group_of if settings.keys == "plain" else groups.mask
         self._group_and_slot = lru_cache(maxsize=1024)(
-            lambda key: (self._groups.group_of(key), slot_of(key))
+            lambda key: (self._group_of(key), slot_of(key))
         )
         self._nodes: dict[tuple[int, ClientView], str] = {}
         hash_secret = settings.hash_secret
         self.form = key_form(
             settings.keys,
             secret if hash_secret is None else hash_secret.get_secret_value().encode(),
-            self._groups,
+            groups,
         )
         self._settings = settings
         self._view: ClientView | None = None
@@ -196,7 +198,7 @@ class Tracker:
             key_text(self.form(key)),
             slot,
             self.node_of(slot),
-            self._groups.group_of(key),
+            self._group_of(key),
             key in self.hot.current,
         )
 

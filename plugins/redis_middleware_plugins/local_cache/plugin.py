@@ -7,7 +7,7 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -26,8 +26,11 @@ from redis_middleware import (
     hookimpl,
 )
 from redis_middleware.commands import CommandSpec
+from redis_middleware.notes import CACHE, note_answer, note_cache
 from redis_middleware.once import Lead
+from redis_middleware.readings import Metric
 from redis_middleware_plugins.local_cache.listening import Listener
+from redis_middleware_plugins.local_cache.metrics import metrics_of
 from redis_middleware_plugins.local_cache.reading import CACHEABLE, identity, single_key
 from redis_middleware_plugins.local_cache.rules import Rule, Rules, overlaps
 from redis_middleware_plugins.local_cache.settings import LocalCacheSettings
@@ -78,6 +81,7 @@ class LocalCache:
         self._middleware: Middleware | None = None
         self._listener: Listener | None = None
         self._off = ""
+        self._is_watched = False
         self._unsubscribe: Callable[[], None] | None = None
         self._renewals: deque[tuple[Command, Entry]] = deque()
         self._wakeup = Wakeup()
@@ -91,6 +95,7 @@ class LocalCache:
         )
         if self._off:
             self._store.turn_off()
+        self._is_tracking = settings.invalidation == "tracking"
         self._entries = self._store.entries
         self._used = self._store.used
 
@@ -145,6 +150,10 @@ class LocalCache:
             rules=dict(self._rules.counts),
         )
 
+    def metrics(self) -> Iterable[Metric]:
+        """The counts as metrics, for plugins that export such."""
+        return metrics_of(self.statistics())
+
     def remarks(self) -> Sequence[str]:
         """What is allowed in the settings and may not be meant, for ``redis-middleware check``."""
         return overlaps(self._settings.rules)
@@ -160,6 +169,7 @@ class LocalCache:
                 '"local_cache" instead of the object'
             )
         self._middleware = middleware
+        self._is_watched = len(middleware.plugins) > 1
         self._follow_hot_keys()
         self._start()
 
@@ -256,44 +266,80 @@ class LocalCache:
     @hookimpl
     def redis_command(self, command: Command) -> Flow:
         """Answer a read from memory, or keep its reply; drop what a write changes."""
+        args, options = command.args, command.options
         try:
-            entry = self._entries.get(command.args)
+            entry = self._entries.get(args)
         except TypeError:
             entry = None
-        options = command.options
-        now = self._clock()
         if (
             entry is not None
-            and now < entry.as_is_until
+            and (now := self._clock()) < entry.as_is_until
             and now < self._store.trusted_until
             and len(options) <= ("keys" in options)
             and (command.place is _SINGLE or command.place is _PIPELINE)
             and command.target is None
         ):
-            entry.rule.counts.hits += 1
-            self._used.append(command.args)
+            entry.counts.hits += 1
+            self._used.append(args)
+            if self._is_watched:
+                note_answer(command, self.name)
+                note_cache(command, "hit")
             copier = entry.copier
             if copier is not None:
                 return copier(entry.value)
             return NIL if entry.value is None else entry.value
         name = command.spec.name
-        if name in CACHEABLE:
-            return (yield from self._read(command))
-        if name == "MGET":
-            return (yield from self._read_several(command))
-        return (yield from self._change(command))
+        if name not in CACHEABLE:
+            if name == "MGET":
+                return (yield from self._read_several(command))
+            return (yield from self._change(command))
+        key = single_key(command)
+        rule = None if key is None else self._rules.of(key)
+        if key is None or rule is None:
+            return (yield command)
+        is_alone = entry is None or self._clock() >= entry.ends
+        flight = self._ordinary_miss(command, key, rule) if is_alone else None
+        if flight is None:
+            return (yield from self._read(command, key, rule))
+        if self._is_watched:
+            note_cache(command, "miss")
+        # What follows is the way of nearly every miss, at little more than the cost of the read.
+        store = self._store
+        try:
+            reply = yield command
+        except BaseException as error:
+            self._give_up(store, flight, error)
+            raise
+        store.keep(flight, reply, rule)
+        if flight.lead is not None:
+            self._publish(flight, reply)
+        return reply
+
+    def _ordinary_miss(self, command: Command, key: bytes, rule: Rule) -> Flight | None:
+        """The flight of a read of which nothing is known, and which asks for nothing unusual."""
+        options, store = command.options, self._store
+        if (
+            len(options) > ("keys" in options)
+            or (command.place is not _SINGLE and command.place is not _PIPELINE)
+            or command.target is not None
+            or not rule.is_guarded
+            or rule.hot_only
+            or self._is_tracking
+            or self._clock() >= store.trusted_until
+        ):
+            return None
+        for argument in command.args:
+            if type(argument) is not str and type(argument) is not bytes:
+                return None
+        flight = store.begin_alone(command.args, key)
+        if flight is not None:
+            rule.counts.misses += 1
+        return flight
 
     def _may_answer(self, command: Command) -> bool:
         return (command.place is _SINGLE or command.place is _PIPELINE) and command.target is None
 
-    def _read(self, command: Command) -> Flow:
-        try:
-            key = single_key(command)
-        except DataError:
-            key = None
-        rule = None if key is None else self._rules.of(key)
-        if key is None or rule is None:
-            return (yield command)
+    def _read(self, command: Command, key: bytes, rule: Rule) -> Flow:
         store = self._store
         name = identity(command) if self._may_answer(command) else None
         if name is None:
@@ -305,13 +351,15 @@ class LocalCache:
         if entry is not None and self._serves(entry, command):
             return _handed_out(entry)
         rule.counts.misses += 1
+        if self._is_watched:
+            note_cache(command, "miss")
         flight, leads = self._take_off(store, name, key, rule)
         try:
             if flight is None:
                 return (yield from self._read_past(command, store, key))
             if not leads:
                 return (yield from self._follow(command, store, flight))
-            if self._settings.invalidation == "tracking":
+            if self._is_tracking:
                 reply = yield from self._read_tracked(command)
             else:
                 reply = yield command
@@ -361,13 +409,16 @@ class LocalCache:
                 return False
             if now >= entry.expires:
                 rule.counts.stale_hits += 1
-                command.notes["local_cache"] = "stale"
+                note_cache(command, "stale")
             if not entry.is_refreshing:
                 entry.is_refreshing = True
                 self._renewals.append((command.replace(), entry))
                 self._wakeup.set()
         rule.counts.hits += 1
         self._used.append(entry.name)
+        if self._is_watched:
+            note_answer(command, self.name)
+            command.notes.setdefault(CACHE, "hit")
         return True
 
     def _take_off(
@@ -419,7 +470,8 @@ class LocalCache:
         ):
             return None
         entry.rule.counts.served_on_error += 1
-        command.notes["local_cache"] = "stale_if_error"
+        note_answer(command, self.name)
+        note_cache(command, "stale")
         return entry
 
     def _read_several(self, command: Command) -> Flow:
@@ -490,7 +542,7 @@ class LocalCache:
         if rule is None or type(part.argument) not in (str, bytes):
             return
         rule.counts.misses += 1
-        if self._settings.invalidation == "tracking":
+        if self._is_tracking:
             # The server remembers the reads of a connection; MGET is sent as it is.
             return
         flight, leads = self._take_off(store, ("GET", part.argument), part.key, rule)

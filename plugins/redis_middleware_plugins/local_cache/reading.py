@@ -8,7 +8,9 @@ or reads a stream is not among them; a command that is not named here is not cac
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any, Final
+from typing import Final
+
+from redis.exceptions import DataError
 
 from redis_middleware import Command
 
@@ -66,14 +68,21 @@ def _encoded(command: Command) -> tuple[bytes, ...] | None:
     encode = command.client.encode
     try:
         return tuple([encode(argument) for argument in command.args])
-    except Exception:
-        # Whatever redis-py says to such an argument, the application is to hear it from there.
+    except DataError:
+        # redis-py refuses such an argument, and tells the application.
         return None
 
 
 def single_key(command: Command) -> bytes | None:
     """The wire bytes of the key of a cacheable command; ``None`` if it does not have just one."""
-    args: tuple[Any, ...] = command.wire
+    args = command.args
     if len(args) < 2 or (len(args) > 2 and command.spec.name == "EXISTS"):
         return None
-    return command.client.encode(args[1])
+    key = args[1]
+    if type(key) is bytes:
+        return key
+    try:
+        return command.client.encode(key)
+    except DataError:
+        # redis-py refuses such a key, and tells the application.
+        return None

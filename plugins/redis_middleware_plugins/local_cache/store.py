@@ -7,6 +7,7 @@ is not kept. While this client writes to a key, reads of that key neither hit, n
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
@@ -40,6 +41,7 @@ class Entry:
         value: the reply.
         copier: makes the reply that a caller gets of it; ``None`` where it cannot be changed.
         rule: the rule it is kept by.
+        counts: those of the rule.
         size: bytes it takes, about.
         as_is_until: the reading of the clock until which a hit is no more than that.
         expires: the reading of the clock at which its TTL ends.
@@ -50,6 +52,7 @@ class Entry:
     __slots__ = (
         "as_is_until",
         "copier",
+        "counts",
         "ends",
         "expires",
         "is_refreshing",
@@ -64,6 +67,7 @@ class Entry:
         self.name = name
         self.key = key
         self.rule = rule
+        self.counts = rule.counts
         self.value = value
         self.copier: Callable[[Any], Any] | None = None
         self.size = 0
@@ -179,6 +183,21 @@ class Store:
             if known.lead is None:
                 known.lead = lead(known)
             return known, False
+
+    def begin_alone(self, name: Hashable, key: bytes) -> Flight | None:
+        """Take a flight that nobody else leads; ``None`` where ``begin`` has to be asked."""
+        with self._lock:
+            if not self.is_open or self.is_held or self._writes_of_all or key in self._writes:
+                return None
+            flights = self._flights.get(key)
+            if flights is None:
+                flight = Flight(name, key)
+                self._flights[key] = {name: flight}
+                return flight
+            if name in flights:
+                return None
+            flight = flights[name] = Flight(name, key)
+            return flight
 
     def end(self, flight: Flight) -> bool:
         """End a flight without a reply to keep; whether it was valid to its end."""
@@ -433,7 +452,7 @@ class Store:
                     self._drop(entry.name)
                 elif rule is not entry.rule:
                     same_life = rule.ttl == entry.rule.ttl
-                    entry.rule = rule
+                    entry.rule, entry.counts = rule, rule.counts
                     left = entry.expires - now
                     entry.live_from(now, left if same_life else min(left, rule.ttl))
             self._end_flights()
@@ -451,9 +470,15 @@ def _allows(rule: Rule, entry: Entry) -> bool:
 
 
 def fresh_copier(reply: Any) -> Callable[[Any], Any]:
-    """The cheapest function that copies a container so that nothing changeable is shared."""
+    """The cheapest function that copies a reply so that nothing changeable is shared.
+
+    Raises:
+        Exception: there is something in it that cannot be copied; what its class raises.
+    """
     kind = type(reply)
     elements = reply.values() if kind is dict else reply
     if kind in _SHALLOW and all(type(element) in _UNCHANGEABLE for element in elements):
         return _SHALLOW[kind]
+    # fresh_copy shares what cannot be copied; this raises.
+    copy.deepcopy(reply)
     return fresh_copy

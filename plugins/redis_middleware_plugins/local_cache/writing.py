@@ -36,9 +36,20 @@ def written_keys(command: Command) -> tuple[bytes, ...]:
     Those of a script are the ones it declares. Of a command that no table knows, each argument may
     be one.
     """
-    encode, wire = command.client.encode, command.wire
+    encode, spec = command.client.encode, command.spec
     try:
-        if not command.spec.known:
+        if (
+            spec.known
+            and spec.fixed_uses is not None
+            and " " not in spec.name
+            and len(command.args) > 1
+        ):
+            # Most writes have one key, and always at the same place.
+            return tuple(
+                [encode(command.args[use.position]) for use in spec.fixed_uses if use.writes]
+            )
+        wire = command.wire
+        if not spec.known:
             return tuple([encode(argument) for argument in wire[1:]])
         return tuple([encode(wire[use.position]) for use in command.key_uses if use.writes])
     except DataError:

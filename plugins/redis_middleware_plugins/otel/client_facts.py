@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from redis.exceptions import DataError
@@ -112,19 +112,28 @@ class ClientFacts:
         template = self._template(name, address, text, procedure)
         if not command.spec.known:
             template.labels[names.DB_OPERATION_NAME] = self._capped(name)
-        if len(self._templates) >= _MOST_TEMPLATES:
-            self._templates = {}
-        self._templates[key] = template
-        return template
+        return self._keep(key, template)
 
     def of_batch(self, batch: Batch) -> Template:
         """The template of a pipeline or transaction; of its command where it has only one."""
         if len(batch) == 1:
             return self.of_command(batch.commands[0])
         arguments = batch.arguments
-        firsts = {args[0] for args in arguments}
+        words = batch.words
+        lengths = set(map(len, arguments))
+        if self._is_cluster or len(words) > 1 or len(lengths) > 1:
+            return self._build_batch(batch, arguments, words)
+        key = (batch.place, *words, *lengths, len(arguments))
+        template = self._templates.get(key)
+        if template is None:
+            template = self._keep(key, self._build_batch(batch, arguments, words))
+        return template
+
+    def _build_batch(
+        self, batch: Batch, arguments: Sequence[tuple[Any, ...]], words: Iterable[Any]
+    ) -> Template:
         kind = "MULTI" if batch.place is Place.TRANSACTION else "PIPELINE"
-        distinct = [self._capped_word(word) for word in firsts]
+        distinct = sorted({self._capped_word(word) for word in words})
         name = f"{kind} {distinct[0]}" if len(distinct) == 1 else kind
         text = None
         if self._query_length is not None:
@@ -132,7 +141,13 @@ class ClientFacts:
         template = self._template(name, self._address_of_batch(batch), text, None)
         template.attributes[names.DB_OPERATION_BATCH_SIZE] = len(arguments)
         if len(distinct) > 1:
-            template.attributes[names.BATCH_OPERATIONS] = sorted(distinct)[:_MOST_OPERATIONS]
+            template.attributes[names.BATCH_OPERATIONS] = tuple(distinct[:_MOST_OPERATIONS])
+        return template
+
+    def _keep(self, key: Any, template: Template) -> Template:
+        if len(self._templates) >= _MOST_TEMPLATES:
+            self._templates = {}
+        self._templates[key] = template
         return template
 
     def _address_of_batch(self, batch: Batch) -> ServerAddress | None:

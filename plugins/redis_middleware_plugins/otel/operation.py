@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import time_ns
 from typing import Any
 
@@ -31,23 +31,20 @@ _CLIENT = SpanKind.CLIENT
 class Operation:
     """A command or batch that is being recorded.
 
-    Making one begins its span, which is the current one until the operation ends.
-
     Args:
         recorder: where to.
         template: what all calls of its kind share.
         subject: the command or batch.
         context: the context it was called in.
-        clock: seconds from any fixed point.
-        suppresses: whether other instrumentation is kept from tracing it too.
-        alone: false for a command of a batch, which runs side by side with others: its span is not
-            the current one, and its duration is not recorded.
+        span: its span; ``None`` for none.
+        scope: the time in which that is the current one; ``None`` for none.
+        start: the clock's reading at the start.
+        start_time: the same in nanoseconds since 1970, where the span is made late.
     """
 
     __slots__ = (
-        "_alone",
-        "_clock",
         "_context",
+        "_is_queued",
         "_recorder",
         "_scope",
         "_span",
@@ -63,53 +60,65 @@ class Operation:
         template: Template,
         subject: Command | Batch,
         context: Context,
-        clock: Callable[[], float],
-        suppresses: bool = False,
-        alone: bool = True,
+        span: Span | None,
+        scope: Scope | None,
+        start: float,
+        start_time: int = 0,
     ) -> None:
         self._recorder = recorder
         self._template = template
         self._subject = subject
         self._context = context
-        self._clock = clock
-        self._alone = alone
-        span = self._scope = None
-        tracer = recorder.tracer
-        if tracer is not None:
-            if recorder.samples_late:
-                self._start_time = time_ns()
-            else:
-                attributes = template.attributes
-                if recorder.query_with_keys is not None:
-                    attributes = recorder.start_attributes(subject, attributes)
-                span = tracer.start_span(template.span_name, context, _CLIENT, attributes)
-                if not span.is_recording():
-                    span = None
-                elif recorder.request_hook is not None:
-                    recorder.request_hook(span, subject)
-            if alone and (suppresses or span is not None):
-                self._scope = Scope(span, context, suppresses)
         self._span = span
-        self._start = clock()
+        self._scope = scope
+        self._start = start
+        self._start_time = start_time
+        self._is_queued = isinstance(subject, Command) and subject.position is not None
+
+    @classmethod
+    def begin(
+        cls,
+        recorder: Recorder,
+        template: Template,
+        subject: Command | Batch,
+        context: Context,
+        *,
+        suppresses: bool,
+    ) -> Operation:
+        """Begin the span, which is the current one until the operation ends.
+
+        A command of a batch runs side by side with others: its span is never the current one, and
+        its duration is not recorded.
+
+        Args:
+            recorder: where to.
+            template: what all calls of its kind share.
+            subject: the command or batch.
+            context: the context it was called in.
+            suppresses: whether other instrumentation is kept from tracing it too.
+        """
+        span: Span | None = None
+        scope = None
+        if recorder.start_span is not None and not recorder.samples_late:
+            attributes = recorder.start_attributes(subject, template.attributes)
+            span = recorder.start_span(template.span_name, context, attributes)
+            if not span.is_recording():
+                span = None
+            elif recorder.request_hook is not None:
+                recorder.request_hook(span, subject)
+        is_queued = isinstance(subject, Command) and subject.position is not None
+        if (suppresses or span is not None) and not is_queued:
+            scope = Scope(span, context, suppresses)
+        start_time = time_ns() if recorder.samples_late else 0
+        return cls(recorder, template, subject, context, span, scope, recorder.clock(), start_time)
 
     def end(self, reply: Any) -> None:
         """The reply is there."""
-        duration = self._clock() - self._start
-        recorder, subject = self._recorder, self._subject
-        if isinstance(subject, Batch):
+        duration = self._recorder.clock() - self._start
+        if isinstance(self._subject, Batch):
             self._end_batch(duration, reply)
-        elif recorder.ends_specially or not self._alone or subject.has_notes:
-            self._finish(duration, None, reply)
         else:
-            # The way of nearly every command.
-            scope, span = self._scope, self._span
-            if recorder.duration is not None:
-                context = self._context if scope is None else scope.context
-                recorder.duration.record(duration, self._template.labels, context)
-            if span is not None:
-                span.end()
-            if scope is not None:
-                scope.end()
+            self._finish(duration, None, reply)
 
     def _end_batch(self, duration: float, replies: Any) -> None:
         failures = []
@@ -124,7 +133,7 @@ class Operation:
 
     def fail(self, error: BaseException) -> None:
         """It failed as a whole."""
-        self._finish(self._clock() - self._start, failure_of(error), error)
+        self._finish(self._recorder.clock() - self._start, failure_of(error), error)
 
     def _finish(
         self,
@@ -139,11 +148,14 @@ class Operation:
         if recorder.samples_late and recorder.sampling.keeps(duration, failed=failure is not None):
             span = self._late_span()
             context = set_span_in_context(span, self._context)
-        if self._alone and recorder.duration is not None:
+        if recorder.duration is not None and not self._is_queued:
             labels = self._template.labels
             if failure is not None and failure.is_error:
-                labels = {**labels, **self._failure_labels(failure)}
-            recorder.duration.record(duration, labels, context)
+                recorder.duration.record(
+                    duration, {**labels, **self._failure_labels(failure)}, context
+                )
+            else:
+                recorder.record_duration(self._start + duration, self._start, labels, context)
         subject = self._subject
         noted = notes_of(subject)
         if span is not None:
@@ -158,7 +170,7 @@ class Operation:
             span.end()
         if scope is not None:
             scope.end()
-        if recorder.instruments is not None and self._alone:
+        if recorder.instruments is not None and not self._is_queued:
             for notes in noted:
                 recorder.instruments.count_notes(notes)
             if isinstance(outcome, MaxConnectionsError):

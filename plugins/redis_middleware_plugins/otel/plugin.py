@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-from opentelemetry.context import get_current
+from opentelemetry.context import Context, get_current
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 from redis.exceptions import DataError
@@ -26,7 +27,7 @@ from redis_middleware import (
 from redis_middleware.background import is_background_work
 from redis_middleware.commands import CommandSpec, spec_of
 from redis_middleware.redispy.pools import observe_waits
-from redis_middleware_plugins.otel.client_facts import ClientFacts
+from redis_middleware_plugins.otel.client_facts import ClientFacts, Template
 from redis_middleware_plugins.otel.connecting import Connecting
 from redis_middleware_plugins.otel.filters import Filters, Sampling
 from redis_middleware_plugins.otel.hooks import Hook, hook_named
@@ -38,8 +39,8 @@ from redis_middleware_plugins.otel.recorder import (
     present_meter_provider,
     present_tracer_provider,
 )
-from redis_middleware_plugins.otel.rivals import Rivals
-from redis_middleware_plugins.otel.scope import is_suppressed
+from redis_middleware_plugins.otel.rivals import CONTRIB, Rivals
+from redis_middleware_plugins.otel.scope import Scope, is_suppressed
 from redis_middleware_plugins.otel.sdk import Memory, set_up
 from redis_middleware_plugins.otel.settings import OtelSettings
 from redis_middleware_plugins.slow_log.key_display import key_display
@@ -169,24 +170,54 @@ class Otel:
             return (yield command)
         if self._filters.by_key and not self._allow_keys(command):
             return (yield command)
-        facts = self._facts.get(view) or self._new_facts(view)
         suppresses = False
-        rivals = self._rivals.get(view)
-        if rivals is not None and rivals.may_be_there():
-            if rivals.traces_outside(view.client):
+        if CONTRIB in sys.modules:
+            if self._rivals[view].traces_outside(view.client):
                 return (yield command)
-            suppresses = rivals.traces_inside()
-        operation = Operation(
-            self._recorder,
-            facts.of_command(command),
-            command,
-            context,
-            self._clock,
-            suppresses,
-            command.position is None,
-        )
+            suppresses = self._rivals[view].traces_inside()
+        recorder = self._recorder
+        template = (self._facts.get(view) or self._new_facts(view)).of_command(command)
+        if not recorder.is_plain or command.position is not None:
+            return (yield from self._record(recorder, template, command, context, suppresses))
+        # The way of nearly every command. What follows is Operation.begin() and end() without
+        # what is not needed here: with a server close by each call of a function is felt.
+        span = scope = None
+        if recorder.start_span is not None:
+            span = recorder.start_span(template.span_name, context, template.attributes)
+            if not span.is_recording():
+                span = None
+            if span is not None or suppresses:
+                scope = Scope(span, context, suppresses)
+        start = self._clock()
         try:
             reply = yield command
+        except BaseException as error:
+            Operation(recorder, template, command, context, span, scope, start).fail(error)
+            raise
+        if command.has_notes:
+            Operation(recorder, template, command, context, span, scope, start).end(reply)
+            return reply
+        if recorder.duration is not None:
+            recorder.record_duration(
+                self._clock(), start, template.labels, context if scope is None else scope.context
+            )
+        if span is not None:
+            span.end()
+        if scope is not None:
+            scope.end()
+        return reply
+
+    def _record(
+        self,
+        recorder: Recorder,
+        template: Template,
+        subject: Command | Batch,
+        context: Context,
+        suppresses: bool,
+    ) -> Flow:
+        operation = Operation.begin(recorder, template, subject, context, suppresses=suppresses)
+        try:
+            reply = yield subject
         except BaseException as error:
             operation.fail(error)
             raise
@@ -204,21 +235,12 @@ class Otel:
             return (yield batch)
         facts = self._facts.get(view) or self._new_facts(view)
         suppresses = False
-        rivals = self._rivals.get(view)
-        if rivals is not None and rivals.may_be_there():
-            if rivals.traces_outside(view.client):
+        if CONTRIB in sys.modules:
+            if self._rivals[view].traces_outside(view.client):
                 return (yield batch)
-            suppresses = rivals.traces_inside()
-        operation = Operation(
-            self._recorder, facts.of_batch(batch), batch, context, self._clock, suppresses
-        )
-        try:
-            replies = yield batch
-        except BaseException as error:
-            operation.fail(error)
-            raise
-        operation.end(replies)
-        return replies
+            suppresses = self._rivals[view].traces_inside()
+        template = facts.of_batch(batch)
+        return (yield from self._record(self._recorder, template, batch, context, suppresses))
 
     @hookimpl
     def redis_connect(self, connection: Connection) -> Flow:
@@ -311,6 +333,7 @@ class Otel:
             reply_hook=reply_hook,
             error_messages=self._settings.error_messages,
             failures_shown=self._settings.failures_shown,
+            clock=self._clock,
         )
 
     def _query_with_keys(self, command: Command) -> str:
@@ -337,8 +360,8 @@ class Otel:
         """Whether any of its commands is watched."""
         filters = self._filters
         if filters.by_name:
-            words = {args[0] for args in batch.arguments}
-            if not any(filters.allow_spec(spec_of(name_of(word).upper())) for word in words):
+            names = [name_of(word).upper() for word in batch.words]
+            if not any(filters.allow_spec(spec_of(name)) for name in names):
                 return False
         return not filters.by_key or any(self._allow_keys(command) for command in batch.commands)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["Rivals"]
+__all__ = ["CONTRIB", "Rivals"]
 
 logger = logging.getLogger("redis_middleware.otel")
 
-_CONTRIB = "opentelemetry.instrumentation.redis"
+CONTRIB: Final = "opentelemetry.instrumentation.redis"
+"""The module of opentelemetry-instrumentation-redis: nothing else is asked until it is imported."""
+
 _NATIVE = "redis.observability"
 _FLAG = "_is_instrumented_by_opentelemetry"
 _warned: set[str] = set()
@@ -33,13 +35,9 @@ class Rivals:
         """Remember whether the client came with its own instrumentation."""
         self._flagged_before = bool(getattr(client, _FLAG, False))
 
-    def may_be_there(self) -> bool:
-        """Whether it is worth asking the others: the package is imported."""
-        return _CONTRIB in sys.modules
-
     def traces_inside(self) -> bool:
         """Whether opentelemetry-instrumentation-redis would make spans within this plugin's."""
-        module: Any = sys.modules.get(_CONTRIB)
+        module: Any = sys.modules.get(CONTRIB)
         if module is None:
             return False
         if self._instrumentor is None:
@@ -55,7 +53,7 @@ class Rivals:
 
     def traces_outside(self, client: object) -> bool:
         """Whether it was put around a client that was wrapped before."""
-        if self._flagged_before or _CONTRIB not in sys.modules:
+        if self._flagged_before or CONTRIB not in sys.modules:
             return False
         if not getattr(client, _FLAG, False):
             return False

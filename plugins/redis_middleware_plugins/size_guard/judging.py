@@ -23,6 +23,10 @@ PlaceOf = Callable[[tuple[str | int, ...]], str]
 
 _SIZED: Final = frozenset({bytes, str})
 _SENT: Final = (bytes, str, int, float, bytearray, memoryview)
+_NUMBERS: Final = frozenset({int, float})
+_LARGEST_NUMBER: Final = 10**24
+_MOST_DIGITS: Final = 25
+"""The characters of a float at most, and of an int whose absolute value is below the largest."""
 _BY_OFFSET: Final = frozenset({"SETRANGE", "SETBIT", "BITFIELD"})
 _SEVERAL_KEYS: Final = frozenset({"MSET", "MSETNX", "MSETEX", "JSON.MSET"})
 _MOST_BYTES_A_CHARACTER: Final = 4
@@ -82,14 +86,14 @@ class Judge:
         args = command.args
         floors = self.floors(command.spec)
         count = len(args)
-        if (
-            count <= floors.arguments
-            and count <= floors.elements
-            and _SIZED.issuperset(map(type, args))
-            and sum(map(len, args)) <= floors.size
-            and (count < 2 or len(args[1]) <= floors.key)
-        ):
-            return
+        if count <= floors.arguments and count <= floors.elements:
+            if _SIZED.issuperset(map(type, args)):
+                if count > 1 and len(args[1]) <= floors.key and sum(map(len, args)) <= floors.size:
+                    return
+            elif _are_small_numbers(args[2:]) and args[1].__class__ in _SIZED:
+                small = count * _MOST_DIGITS / _MOST_BYTES_A_CHARACTER <= floors.size
+                if small and len(args[1]) <= floors.key:
+                    return
         self._closely(command)
 
     def _closely(self, command: Command) -> None:
@@ -192,13 +196,21 @@ class Judge:
         name = "TRANSACTION" if batch.place is Place.TRANSACTION else "PIPELINE"
         action = limit.action(size)
         finding = Finding(limit.name, str(action), name)
-        self.notices.note(None, finding)
+        self.notices.note(batch, finding)
         place = self._place_of(limit.path)
         if action == "reject":
             raise ValueTooLarge(b"", name, limit.name, size, int(limit.reject), place)
         if action == "warn":
             text = f"{size} bytes of arguments are over {limit.name} = {int(limit.warn)} ({place})"
             self.notices.warn(b"", finding, text)
+
+
+def _are_small_numbers(arguments: tuple[Any, ...]) -> bool:
+    return (
+        _NUMBERS.issuperset(map(type, arguments))
+        and min(arguments) > -_LARGEST_NUMBER
+        and max(arguments) < _LARGEST_NUMBER
+    )
 
 
 def _can_be_sent(argument: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 __all__ = ["KnownSizes"]
 
@@ -18,6 +18,7 @@ class KnownSizes:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._sizes: OrderedDict[bytes, int] = OrderedDict()
+        self._pending: Counter[bytes] = Counter()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -38,6 +39,20 @@ class KnownSizes:
             size = self._sizes.get(key, 0) + growth
             self._put(key, size)
         return size
+
+    def reserve(self, key: bytes, growth: int) -> int:
+        """Note that a key is about to grow; give by how much others are about to let it grow."""
+        with self._lock:
+            pending = self._pending[key]
+            self._pending[key] = pending + growth
+        return pending
+
+    def release(self, key: bytes, growth: int) -> None:
+        """Take back a reservation: the growth is done, or will not be."""
+        with self._lock:
+            self._pending[key] -= growth
+            if not self._pending[key]:
+                del self._pending[key]
 
     def forget(self, key: bytes) -> None:
         """Forget a key's size."""

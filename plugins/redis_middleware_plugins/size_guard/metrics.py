@@ -11,28 +11,32 @@ __all__ = ["meter"]
 
 
 def meter() -> Callable[[Finding], None]:
-    """Return what counts findings in ``redis_middleware.size_guard.findings``.
+    """Return what counts findings.
 
-    Its attributes are few values each: ``limit``, ``action`` and ``db.operation.name``, never a
-    key.
+    What was over a limit is in ``redis_middleware.size_guard.findings``, what the guard sent of its
+    own accord in ``redis_middleware.size_guard.commands``. Their attributes have few values each,
+    never a key: ``limit`` (or ``sent``), ``action`` and ``db.operation.name``.
     """
-    # The command line and code that only names the errors do without it.
+    # Code that only names the errors does without it.
     from opentelemetry import metrics
 
-    counter = metrics.get_meter("redis_middleware.size_guard", __version__).create_counter(
+    instruments = metrics.get_meter("redis_middleware.size_guard", __version__)
+    findings = instruments.create_counter(
         "redis_middleware.size_guard.findings",
         unit="{finding}",
-        description="Commands that the size guard counted, warned of, refused or changed.",
+        description="Commands with a key, value or reply over a limit, by what was done.",
+    )
+    commands = instruments.create_counter(
+        "redis_middleware.size_guard.commands",
+        unit="{command}",
+        description="Commands that the size guard sent in place of others or along with them.",
     )
 
     def count(finding: Finding) -> None:
-        counter.add(
-            1,
-            {
-                "limit": finding.limit,
-                "action": finding.action,
-                "db.operation.name": finding.command,
-            },
-        )
+        attributes = {"action": finding.action, "db.operation.name": finding.command}
+        if finding.is_about_size:
+            findings.add(1, {**attributes, "limit": finding.limit})
+        else:
+            commands.add(1, {**attributes, "sent": finding.limit})
 
     return count

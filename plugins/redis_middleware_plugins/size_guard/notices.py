@@ -1,4 +1,4 @@
-"""What the guard found: counted, logged once a minute for each key, and left for other plugins."""
+"""What the guard found: counted, logged once a minute for each key, and noted for other plugins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
-from redis_middleware import Command
+from redis_middleware import Batch, Command
+from redis_middleware.notes import BIG_KEY, note_refusal
 
 __all__ = ["Finding", "Notices"]
 
@@ -23,15 +24,21 @@ class Finding(NamedTuple):
     """What is counted together.
 
     Attributes:
-        limit: the name of the limit, or of what else was done: ``"unlink"``, ``"trim"``,
-            ``"expire"``.
-        action: ``"observe"``, ``"warn"``, ``"reject"``, ``"page"`` or ``"sent"``.
+        limit: the name of the limit; or of the command that the guard sent of its own accord, such
+            as ``"unlink"``, ``"ltrim"`` or ``"pexpire"``.
+        action: ``"observe"``, ``"warn"``, ``"reject"`` or ``"page"``; of such a command ``"sent"``
+            or ``"failed"``.
         command: the command's name.
     """
 
     limit: str
     action: str
     command: str
+
+    @property
+    def is_about_size(self) -> bool:
+        """Whether something was over a limit, rather than only sent along with a command."""
+        return self.action not in ("sent", "failed")
 
 
 class Notices:
@@ -54,12 +61,14 @@ class Notices:
         with self._lock:
             return Counter(self._counts)
 
-    def note(self, command: Command | None, finding: Finding) -> None:
-        """Count a finding, and leave it in the command's notes under ``"size_guard"``."""
+    def note(self, subject: Command | Batch, finding: Finding) -> None:
+        """Count a finding, and note on the command or batch what everybody may know of it."""
         with self._lock:
             self._counts[finding] += 1
-        if command is not None:
-            command.notes.setdefault("size_guard", []).append(finding)
+        if finding.action == "reject":
+            note_refusal(subject, "size_guard", finding.limit)
+        if finding.is_about_size:
+            subject.notes[BIG_KEY] = True
         if self.listener is not None:
             self.listener(finding)
 

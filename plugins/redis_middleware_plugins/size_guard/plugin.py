@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random as random_module
 import time
 from collections import Counter
@@ -25,6 +26,8 @@ from redis_middleware_plugins.size_guard.writes import MEASURES
 from redis_middleware_plugins.size_guard.writing import Writes
 
 __all__ = ["SizeGuard"]
+
+logger = logging.getLogger("redis_middleware.size_guard")
 
 _MOVES: Final = frozenset({"COPY", "RENAME", "RENAMENX"})
 _REMOVALS: Final = frozenset({"DEL", "EXPIRE", "PEXPIRE"})
@@ -64,6 +67,8 @@ class SizeGuard:
         policies = Policies(settings)
         judge = Judge(policies, self._notices, self._place_of)
         caps = Caps(policies, settings.ttl_jitter, self._random)
+        for problem in policies.idle_rules():
+            logger.warning("%s", problem)
         self._settings = settings
         self._policies = policies
         self._judge = judge
@@ -71,7 +76,7 @@ class SizeGuard:
         self._reads = Reads(judge, settings.page_size)
         self._removals = Removals(judge, self._sizes)
         self._moves = Moves(judge, self._sizes)
-        self._flows: dict[str, FlowFunction] = {}
+        self._flows: dict[CommandSpec, FlowFunction] = {}
 
     @property
     def counts(self) -> Counter[Finding]:
@@ -97,9 +102,9 @@ class SizeGuard:
     def redis_command(self, command: Command) -> Flow:
         """The flow for the command: each kind has one of its own, and small writes the shortest."""
         try:
-            flow = self._flows[command.spec.name]
+            flow = self._flows[command.spec]
         except KeyError:
-            flow = self._flows[command.spec.name] = self._flow_for(command.spec) or _pass_on
+            flow = self._flows[command.spec] = self._flow_for(command.spec) or _pass_on
         return flow(command)
 
     @hookimpl

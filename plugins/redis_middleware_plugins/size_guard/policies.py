@@ -80,6 +80,21 @@ class Policies:
                 self._of_command[spec.name] = rules
         return rules
 
+    def idle_rules(self) -> list[str]:
+        """What is wrong with rules that can never decide anything, in words."""
+        problems = []
+        for index, rule in self._rules:
+            for earlier, other in self._rules[:index]:
+                if _covers(other, rule):
+                    problems.append(
+                        f'[[size_guard.rules]] #{index + 1}, keys = "{rule.keys}": it never '
+                        f'decides anything, because #{earlier + 1}, keys = "{other.keys}", is '
+                        "for the same keys and commands and sets the same: put it first, or "
+                        "remove it"
+                    )
+                    break
+        return problems
+
     def limit(self, name: str, key: bytes, spec: CommandSpec) -> Limit:
         """The limit that holds for a key and a command."""
         rules = self.rules_for(spec)
@@ -140,6 +155,18 @@ class Policies:
             if value is not None:
                 return _limit(name, ("rules", index, name), value, mode)
         return _limit(name, (name,), getattr(self._settings, name), mode)
+
+
+def _covers(earlier: Rule, later: Rule) -> bool:
+    """Whether all that the later rule sets is decided by the earlier one."""
+    if earlier.commands is not None and not set(later.commands or ("*",)) <= set(earlier.commands):
+        return False
+    if str(earlier.keys) not in ("*", str(later.keys)):
+        return False
+    options = set(Rule.model_fields) - {"keys", "commands"}
+    return all(
+        getattr(earlier, name) is not None for name in options if getattr(later, name) is not None
+    )
 
 
 def _is_for(rule: Rule, spec: CommandSpec) -> bool:

@@ -54,14 +54,20 @@ class Removals:
 
     def _forget(self, command: Command) -> None:
         self._judge.notices.note(command, Finding("unlink", "sent", command.name))
-        for key in command.keys:
-            self._sizes.forget(key)
+        if len(self._sizes):
+            for use in command.key_uses:
+                key = encoded(command, command.wire[use.position])
+                if key is not None:
+                    self._sizes.forget(key)
 
     def _is_wanted(self, command: Command) -> Generator[Any, Any, bool]:
-        if any(encoded(command, key) is None for key in command.wire[1:2]):
-            return False
         policies = self._judge.policies
-        wanted = {policies.option("unlink", key, command.spec) for key in command.keys}
+        wanted = policies.options("unlink", command.spec)
+        if len(wanted) > 1:
+            keys = [encoded(command, command.wire[use.position]) for use in command.key_uses]
+            wanted = {
+                policies.option("unlink", key, command.spec) for key in keys if key is not None
+            }
         if "always" in wanted:
             return True
         if "auto" not in wanted:

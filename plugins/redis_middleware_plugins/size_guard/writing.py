@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
-from redis_middleware import Command, Flow, Place
+from redis_middleware import Command, Flow
+from redis_middleware.commands import CommandSpec
 from redis_middleware_plugins.size_guard.asking import ask
 from redis_middleware_plugins.size_guard.caps import Caps
 from redis_middleware_plugins.size_guard.growth import GROWTH, STORES, Growth, store_key
@@ -58,11 +59,12 @@ class Writes:
         self._sizes = sizes
         self._sampling = sampling
         self._random = random
+        self._plans: dict[str, tuple[Growth, bool, bool]] = {}
 
     def replace(self, command: Command) -> Flow:
         """Around a write that replaces what was there, or whose arguments tell everything."""
         self._judge.arguments(command)
-        if not self._has_caps(command):
+        if not self._has_caps(command.spec):
             return (yield command)
         keys = list(command.keys)
         sent = self._caps.write(command, keys[0]) if keys else command
@@ -108,35 +110,76 @@ class Writes:
 
     def grow(self, command: Command) -> Flow:
         """Around a write that adds to what is there."""
-        spec, wire = command.spec, command.args
-        growth = GROWTH[spec.name]
-        if spec.name in MEASURES:
+        wire = command.args
+        growth, is_judged, is_plain = self._plan(command.spec)
+        if is_judged:
             self._judge.arguments(command)
         key = encoded(command, wire[growth.key]) if len(wire) > growth.key else None
         if key is None:
             return (yield command)
-        limit = self._policies.limit(growth.limit, key, spec)
+        limit = self._policies.limit(growth.limit, key, command.spec)
         added = growth.most_added(wire)
+        if command.position is None:
+            if not is_plain:
+                return (yield from self._grow(command, growth, key, limit, added, 0))
+            known = self._sizes.get(key)
+            most = None if known is None else known + added
+            if (most is not None and most > limit.reject) or (
+                growth.told != "size" and self._is_due(most, limit)
+            ):
+                return (yield from self._grow(command, growth, key, limit, added, 0, asks=True))
+            reply = yield command
+            self._learn(command, growth, key, limit, added, reply, None)
+            return reply
+        # The commands of a pipeline are judged before any of them is sent: each counts for those
+        # behind it.
+        pending = self._sizes.reserve(key, added)
+        try:
+            return (yield from self._grow(command, growth, key, limit, added, pending))
+        finally:
+            self._sizes.release(key, added)
+
+    def _grow(
+        self,
+        command: Command,
+        growth: Growth,
+        key: bytes,
+        limit: Limit,
+        added: int,
+        pending: int,
+        *,
+        asks: bool | None = None,
+    ) -> Flow:
+        """Send a growing write with all that its key's size, caps and strict mode ask for.
+
+        Args:
+            command: the write.
+            growth: how it makes its key grow.
+            key: its key.
+            limit: the limit of the key's size.
+            added: by how much it grows at most.
+            pending: by how much it grows before, by other commands that are under way.
+            asks: whether to ask for the size as well; ``None``: as sampling has it.
+        """
         known = self._sizes.get(key)
-        most = None if known is None else known + added
-        if added and most is not None and most > limit.reject:
-            most = yield from self._confirm(command, growth, key, limit, added)
-        capped = self._has_caps(command)
-        along: list[Command] = []
-        sent = command
-        if capped:
-            sent = self._caps.write(command, key)
-            along = self._caps.trims(command, key, most) + self._caps.expiries(command, [key])
+        most = None if known is None else known + pending + added
         strict = (
             limit.reject < math.inf
-            and self._policies.option("strict", key, spec)
+            and self._policies.option("strict", key, command.spec)
             and can_be_strict(command)
         )
+        if added and (
+            (most is None and strict and command.position is not None)
+            or (most is not None and most > limit.reject)
+        ):
+            most = yield from self._confirm(command, growth, key, limit, added, pending)
+        sent = self._caps.write(command, key)
+        along = self._caps.trims(command, key, most) + self._caps.expiries(command, [key])
         if strict:
-            if most is None and command.place in (Place.PIPELINE, Place.TRANSACTION):
-                yield from self._confirm(command, growth, key, limit, added)
             sent = strict_command(sent, growth, int(limit.reject), added)
-        asks = growth.told != "size" and self._is_due(most, limit)
+        if asks is None:
+            asks = self._is_due(most, limit)
+        asks = asks and growth.told != "size"
         if asks:
             along = [*along, command.replace((growth.length, key))]
         try:
@@ -152,9 +195,21 @@ class Writes:
         self._learn(command, growth, key, limit, added, reply, size)
         return reply
 
-    def _has_caps(self, command: Command) -> bool:
+    def _plan(self, spec: CommandSpec) -> tuple[Growth, bool, bool]:
+        """How a command makes its key grow, whether its arguments are judged, and whether neither
+        caps nor strict mode can have to do with it."""
+        plan = self._plans.get(spec.name)
+        if plan is None:
+            is_plain = not self._has_caps(spec) and self._policies.options("strict", spec) == {
+                False
+            }
+            plan = (GROWTH[spec.name], spec.name in MEASURES, is_plain)
+            self._plans[spec.name] = plan
+        return plan
+
+    def _has_caps(self, spec: CommandSpec) -> bool:
         options = self._policies.options
-        return bool(options("ttl", command.spec) or options("max_length", command.spec))
+        return bool(options("ttl", spec) or options("max_length", spec))
 
     def _is_due(self, most: int | None, limit: Limit) -> bool:
         """Whether the size is to be asked with this write: the nearer the limit, the likelier."""
@@ -166,7 +221,13 @@ class Writes:
         return lowest < math.inf and (rate >= 1 or self._random() < rate)
 
     def _confirm(
-        self, command: Command, growth: Growth, key: bytes, limit: Limit, added: int
+        self,
+        command: Command,
+        growth: Growth,
+        key: bytes,
+        limit: Limit,
+        added: int,
+        pending: int,
     ) -> Generator[Any, Any, int | None]:
         """Ask what would be refused for what is only remembered; give the size it may come to.
 
@@ -183,9 +244,10 @@ class Writes:
         self._sizes.put(key, size)
         if found:
             added = sum(1 for each in found if each is None or each is False or each == 0)
-        if added and size + added > limit.reject:
-            self._judge.refuse(limit, key, command, size + added)
-        return size + added
+        size += pending + added
+        if added and size > limit.reject:
+            self._judge.refuse(limit, key, command, size)
+        return size
 
     def _send(self, command: Command, along: list[Command]) -> Generator[Any, Any, Any]:
         return (yield from self._send_all(command, along))[0]

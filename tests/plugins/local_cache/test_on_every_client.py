@@ -10,8 +10,6 @@ import redis
 import redis.asyncio
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.sentinel import Sentinel
-
-from redis_middleware.embedded import Cluster, SentinelDeployment, Server
 from tests.plugins.local_cache.clients import (
     WITHIN,
     cache_of,
@@ -20,6 +18,8 @@ from tests.plugins.local_cache.clients import (
     wait_until,
     wait_until_async,
 )
+
+from redis_middleware.embedded import Cluster, SentinelDeployment, Server
 
 MODES = ("broadcast", "tracking")
 
@@ -78,9 +78,7 @@ async def _read_until(client: Any, value: bytes) -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_plain_client(clean_standalone: Server, mode: str, protocol: int) -> None:
     """A plain client hits, sees its own writes at once and those of others soon."""
-    client = cached(
-        redis.Redis(port=clean_standalone.port, protocol=protocol), invalidation=mode
-    )
+    client = cached(redis.Redis(port=clean_standalone.port, protocol=protocol), invalidation=mode)
     with client, redis.Redis(port=clean_standalone.port) as other:
         _check(client, other)
 
@@ -107,26 +105,30 @@ def test_sentinel(clean_sentinel: SentinelDeployment, mode: str) -> None:
 async def test_plain_async_client(clean_standalone: Server, mode: str, protocol: int) -> None:
     """So does an asyncio client."""
     bare = redis.asyncio.Redis(port=clean_standalone.port, protocol=protocol)
-    async with cached(bare, invalidation=mode) as client:
-        async with redis.asyncio.Redis(port=clean_standalone.port) as other:
-            await _check_async(client, other)
+    async with (
+        cached(bare, invalidation=mode) as client,
+        redis.asyncio.Redis(port=clean_standalone.port) as other,
+    ):
+        await _check_async(client, other)
 
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_async_cluster(clean_cluster: Cluster, mode: str) -> None:
     """So does an asyncio cluster client."""
     bare = redis.asyncio.RedisCluster.from_url(clean_cluster.url)
-    async with cached(bare, invalidation=mode) as client:
-        async with redis.asyncio.RedisCluster.from_url(clean_cluster.url) as other:
-            await _check_async(client, other)
+    async with (
+        cached(bare, invalidation=mode) as client,
+        redis.asyncio.RedisCluster.from_url(clean_cluster.url) as other,
+    ):
+        await _check_async(client, other)
 
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_async_sentinel(clean_sentinel: SentinelDeployment, mode: str) -> None:
     """So does an asyncio client that Sentinel leads to its primary."""
     sentinel = AsyncSentinel(clean_sentinel.addresses)
-    async with cached(
-        sentinel.master_for(clean_sentinel.service_name), invalidation=mode
-    ) as client:
-        async with sentinel.master_for(clean_sentinel.service_name) as other:
-            await _check_async(client, other)
+    async with (
+        cached(sentinel.master_for(clean_sentinel.service_name), invalidation=mode) as client,
+        sentinel.master_for(clean_sentinel.service_name) as other,
+    ):
+        await _check_async(client, other)

@@ -16,8 +16,6 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
-
-from redis_middleware.embedded import Cluster, Server
 from tests.plugins.local_cache.clients import (
     cache_of,
     cached,
@@ -25,6 +23,8 @@ from tests.plugins.local_cache.clients import (
     wait_until,
     wait_until_async,
 )
+
+from redis_middleware.embedded import Cluster, Server
 
 _SECONDS = 2.0
 _KEYS = [f"counter:{number}" for number in range(4)]

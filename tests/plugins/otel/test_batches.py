@@ -8,11 +8,11 @@ import pytest
 import redis
 import redis.asyncio
 from opentelemetry.trace import StatusCode
+from tests.plugins.otel.conftest import MakeClient, Recorded
 
 from redis_middleware import Command, Flow, hookimpl, wrap
 from redis_middleware.embedded import Cluster, Server
 from redis_middleware_plugins.otel import OtelSettings
-from tests.plugins.otel.conftest import MakeClient, Recorded
 
 
 def test_one_span_for_many_commands(recorded: Recorded, client_with: MakeClient) -> None:
@@ -52,9 +52,7 @@ def test_a_batch_of_one_is_no_batch(recorded: Recorded, client_with: MakeClient)
     assert "db.operation.batch.size" not in span.attributes
 
 
-def test_failures_within_are_shown_up_to_a_cap(
-    recorded: Recorded, client_with: MakeClient
-) -> None:
+def test_failures_within_are_shown_up_to_a_cap(recorded: Recorded, client_with: MakeClient) -> None:
     """Failed commands are counted, and the first few are events with their position."""
     client = client_with(recorded.plugin(OtelSettings(failures_shown=2)))
     pipe = client.pipeline(transaction=False).set("key", "text")
@@ -89,9 +87,7 @@ def test_a_watched_key_that_changed_is_no_error(
     assert "error.type" not in span.attributes
 
 
-def test_a_span_for_each_command_on_request(
-    recorded: Recorded, client_with: MakeClient
-) -> None:
+def test_a_span_for_each_command_on_request(recorded: Recorded, client_with: MakeClient) -> None:
     """With commands_in_batches each command is a child of the batch's span, measured once."""
     client = client_with(recorded.plugin(OtelSettings(commands_in_batches=True)))
     pipe = client.pipeline(transaction=False).set("key", "text").lpush("key", "element")
@@ -126,7 +122,7 @@ def test_a_cluster_pipeline(recorded: Recorded, clean_cluster: Cluster) -> None:
 
 async def test_an_async_transaction(recorded: Recorded, clean_standalone: Server) -> None:
     """redis.asyncio: a transaction is one span."""
-    client = redis.asyncio.Redis(port=clean_standalone.port)
+    client: Any = redis.asyncio.Redis(port=clean_standalone.port)
     wrap(client, {}, plugins=[recorded.plugin()])
     await client.pipeline().set("key", "value").get("key").execute()
     await client.aclose()
@@ -156,7 +152,7 @@ def test_a_refused_batch(recorded: Recorded, client_with: MakeClient) -> None:
     with pytest.raises(redis.DataError):
         client.pipeline().get("key").set("key", "value").execute()
 
-    span: Any = recorded.span("MULTI")
+    span = recorded.span("MULTI")
     assert span.attributes["redis_middleware.refused_by"] == "refusing"
     assert span.attributes["redis_middleware.refusal"] == "policy"
     assert span.attributes["error.type"] == "redis.exceptions.DataError"

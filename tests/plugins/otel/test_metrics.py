@@ -11,18 +11,16 @@ import redis
 import redis.asyncio
 from opentelemetry.semconv._incubating.metrics import db_metrics as incubating
 from opentelemetry.semconv.metrics import db_metrics
+from tests.plugins.otel.conftest import MakeClient, Recorded
 
 from redis_middleware import NIL, Command, Flow, hookimpl, wrap
 from redis_middleware.embedded import Cluster, Server
 from redis_middleware.notes import note_answer, note_cache, note_redirection
 from redis_middleware.readings import Kind, Metric, Reading
 from redis_middleware_plugins.otel import OtelSettings
-from tests.plugins.otel.conftest import MakeClient, Recorded
 
 
-def test_durations(
-    recorded: Recorded, client_with: MakeClient, clean_standalone: Server
-) -> None:
+def test_durations(recorded: Recorded, client_with: MakeClient, clean_standalone: Server) -> None:
     """The histogram has the advised buckets, and attributes of few values only."""
     client = client_with(recorded.plugin())
     client.set("key", "value")
@@ -119,9 +117,7 @@ def test_connections_of_a_pool(
 
 def test_waiting_for_a_connection(recorded: Recorded, clean_standalone: Server) -> None:
     """A pool that blocks: how long callers waited, and how often none came free in time."""
-    pool = redis.BlockingConnectionPool(
-        port=clean_standalone.port, max_connections=1, timeout=0.05
-    )
+    pool = redis.BlockingConnectionPool(port=clean_standalone.port, max_connections=1, timeout=0.05)
     client = wrap(redis.Redis(connection_pool=pool), {}, plugins=[recorded.plugin()])
     client.get("key")
     held = pool.get_connection()
@@ -140,7 +136,9 @@ def test_waiting_for_a_connection(recorded: Recorded, clean_standalone: Server) 
 async def test_waiting_in_an_async_pool(recorded: Recorded, clean_standalone: Server) -> None:
     """The same for redis.asyncio."""
     pool = redis.asyncio.BlockingConnectionPool(
-        port=clean_standalone.port, max_connections=1, timeout=0.05  # type: ignore[arg-type]
+        port=clean_standalone.port,
+        max_connections=1,
+        timeout=0.05,
     )
     client = wrap(redis.asyncio.Redis(connection_pool=pool), {}, plugins=[recorded.plugin()])
     await client.get("key")

@@ -15,14 +15,18 @@ from redis_middleware.embedded import Cluster, Server
 
 _DASHBOARDS = files("redis_middleware_plugins.otel") / "dashboards"
 # A word that selects series: a metric's name, followed by a selector, a range or an operator.
-_WORDS = re.compile(r"(?<![\w$\"{])([a-z_]+(?:_total|_bucket|_count|_sum|_share|_imbalance|_keys|_max))\b(?!\s*\()")
+_WORDS = re.compile(
+    r"(?<![\w$\"{])([a-z_]+(?:_total|_bucket|_count|_sum|_share|_imbalance|_keys|_max))\b(?!\s*\()"
+)
 
 _PROGRAM = """
 import sys, urllib.request
 import redis
 from opentelemetry import metrics
 from redis_middleware import NIL, hookimpl, wrap
-from redis_middleware.notes import note_answer, note_cache, note_redirection, note_refusal, note_retry
+from redis_middleware.notes import (
+    note_answer, note_cache, note_redirection, note_refusal, note_retry
+)
 from redis_middleware_plugins.key_access import KeyAccess
 from redis_middleware_plugins.otel import Otel
 from redis_middleware_plugins.size_guard import SizeGuard

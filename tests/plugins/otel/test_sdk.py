@@ -9,9 +9,9 @@ import time
 from typing import Any
 
 import pytest
+from tests.plugins.otel.receivers import grpc_receiver, http_receiver
 
 from redis_middleware.embedded import Server
-from tests.plugins.otel.receivers import grpc_receiver, http_receiver
 
 _PROGRAM = """
 import json, logging, sys, time
@@ -94,8 +94,8 @@ with trace.get_tracer("application").start_as_current_span("request"):
     client.get("key")
 memory = middleware_of(client).plugins["otel"].memory
 print(sorted(span.name for span in memory.spans.get_finished_spans() if "CON" not in span.name))
-names = [metric.name for scope in memory.metrics.get_metrics_data().resource_metrics[0].scope_metrics
-         for metric in scope.metrics]
+(resource,) = memory.metrics.get_metrics_data().resource_metrics
+names = [metric.name for scope in resource.scope_metrics for metric in scope.metrics]
 print("db.client.operation.duration" in names)
 """
     printed, _ = run(clean_standalone, {"sdk": {"traces": "memory", "metrics": "memory"}}, program)

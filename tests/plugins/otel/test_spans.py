@@ -6,13 +6,12 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import redis
 import redis.asyncio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry import trace
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -24,12 +23,12 @@ from opentelemetry.semconv.attributes import (
     server_attributes,
 )
 from opentelemetry.trace import SpanKind, StatusCode
+from tests.plugins.otel.conftest import MakeClient, Recorded
 
 from redis_middleware import Command, Flow, hookimpl, wrap
 from redis_middleware.embedded import Cluster, Server
 from redis_middleware.testing import Script
 from redis_middleware_plugins.otel import OtelSettings
-from tests.plugins.otel.conftest import MakeClient, Recorded
 
 
 def attributes_of(span: Any) -> dict[str, Any]:
@@ -84,7 +83,7 @@ def test_no_attribute_is_made_up(recorded: Recorded, client_with: MakeClient) ->
     client.pipeline(transaction=False).get("key").incr("key").execute(raise_on_error=False)
     client.eval("return 1", 0)
 
-    used = {name for span in recorded.exporter.get_finished_spans() for name in span.attributes}
+    used = {name for span in recorded.spans() for name in span.attributes}
 
     assert {name for name in used if not name.startswith("redis_middleware.")} <= published
 
@@ -165,6 +164,7 @@ def test_no_query_text(recorded: Recorded, client_with: MakeClient) -> None:
     assert "db.query.text" not in recorded.span("GET").attributes
 
 
+@settings(deadline=None)
 @given(
     args=st.lists(st.binary(max_size=300), min_size=1, max_size=50),
     query=st.sampled_from(["masked", "keys", "hashed_keys"]),
@@ -223,7 +223,7 @@ async def test_async_spans_last_as_long_as_their_commands(
     recorded: Recorded, clean_standalone: Server
 ) -> None:
     """Tasks side by side: each command's parent is its own task's span, its duration the wait."""
-    client = redis.asyncio.Redis(port=clean_standalone.port)
+    client: Any = redis.asyncio.Redis(port=clean_standalone.port)
     wrap(client, {}, plugins=[recorded.plugin()])
     tracer = recorded.tracers.get_tracer("application")
 
@@ -245,9 +245,9 @@ async def test_a_cancelled_command_ends_its_span(
     recorded: Recorded, clean_standalone: Server
 ) -> None:
     """Cancelling the task ends the span with the cancellation as its error."""
-    client = redis.asyncio.Redis(port=clean_standalone.port)
+    client: Any = redis.asyncio.Redis(port=clean_standalone.port)
     wrap(client, {}, plugins=[recorded.plugin()])
-    task = asyncio.create_task(client.blpop("empty", timeout=30))  # type: ignore[arg-type]
+    task = asyncio.create_task(client.blpop("empty", timeout=30))
     await asyncio.sleep(0.1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -312,11 +312,9 @@ def test_a_cluster_names_node_and_slot(recorded: Recorded, clean_cluster: Cluste
     assert span.attributes["redis_middleware.slot"] == client.keyslot("{tag}key")
 
 
-async def test_an_async_cluster_is_traced_alike(
-    recorded: Recorded, clean_cluster: Cluster
-) -> None:
+async def test_an_async_cluster_is_traced_alike(recorded: Recorded, clean_cluster: Cluster) -> None:
     """redis.asyncio.RedisCluster: single commands and pipelines."""
-    client = redis.asyncio.RedisCluster(host="127.0.0.1", port=clean_cluster.primaries[0].port)
+    client: Any = redis.asyncio.RedisCluster(host="127.0.0.1", port=clean_cluster.primaries[0].port)
     wrap(client, {}, plugins=[recorded.plugin()])
     await client.set("key", "value")
     await client.pipeline().get("key").get("other").execute()
@@ -371,10 +369,10 @@ def test_suppressed_by_the_application(recorded: Recorded, client_with: MakeClie
 
 def test_filters(recorded: Recorded, client_with: MakeClient) -> None:
     """Commands are left out by name, by their container, and by their keys."""
-    settings = OtelSettings.model_validate(
+    rules = OtelSettings.model_validate(
         {"ignore": ["PING", "config"], "ignore_keys": ["internal:*"]}
     )
-    client = client_with(recorded.plugin(settings))
+    client = client_with(recorded.plugin(rules))
     client.ping()
     client.config_get("maxmemory")
     client.get("internal:1")
@@ -411,11 +409,11 @@ class _Slow:
 
 def test_sampling_rules(recorded: Recorded, client_with: MakeClient) -> None:
     """Every error, every slow command, and one in N of the others; durations stay right."""
-    settings = OtelSettings.model_validate(
+    rules = OtelSettings.model_validate(
         {"sampling": {"one_in": 10, "slower_than": "50 ms", "errors": True}}
     )
     draws = iter([0.5, 0.05, 0.99])
-    client = client_with(recorded.plugin(settings, random=lambda: next(draws)), _Slow())
+    client = client_with(recorded.plugin(rules, random=lambda: next(draws)), _Slow())
     client.set("key", "1")
     client.set("key", "2")
     client.set("key", "text")
@@ -508,9 +506,7 @@ def unused_tcp_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_clients_are_told_apart(
-    recorded: Recorded, client_with: Callable[..., redis.Redis]
-) -> None:
+def test_clients_are_told_apart(recorded: Recorded, client_with: MakeClient) -> None:
     """One plugin object may serve several clients: each has its own database."""
     plugin = recorded.plugin()
     client_with(plugin, db=1).get("key")

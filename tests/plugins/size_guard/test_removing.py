@@ -84,7 +84,7 @@ def test_keys_are_given_a_time_to_live(clean_standalone: Server) -> None:
         client.set("c:own", "x", ex=1000)
         client.set("c:kept", "x", px=500_000)
         client.set("c:kept", "y", keepttl=True)
-        client.setex("c:setex", 1000, "x")
+        client.execute_command("SETEX", "c:setex", 1000, "x")
         assert all(client.ttl(f"c:{name}") > 400 for name in ("own", "kept", "setex"))
         client.hset("c:hash", "f", 1)
         client.expire("c:hash", 1000)

@@ -13,6 +13,7 @@ from redis_middleware_plugins.size_guard.bigkeys.words import in_bytes, share
 __all__ = ["as_html"]
 
 _MOST_ROWS: Final = 40
+_NUMBER: Final = " class='n'"
 _STYLE: Final = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
   color: #1d2733; background: #fff }
@@ -113,8 +114,7 @@ def _chart(what: str, groups: dict[str, Totals], whole: Totals) -> str:
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str | float]]) -> str:
     """A table; a number in a row is a bar, as a share of the longest one."""
     head = "".join(
-        f"<th{' class=n' if at else ''}>{escape(heading)}</th>"
-        for at, heading in enumerate(headings)
+        f"<th{_NUMBER if at else ''}>{escape(heading)}</th>" for at, heading in enumerate(headings)
     )
     body = "".join(
         "<tr>" + "".join(_cell(at, cell) for at, cell in enumerate(row)) + "</tr>" for row in rows
@@ -125,4 +125,4 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str | float]]) -> st
 def _cell(at: int, cell: str | float) -> str:
     if isinstance(cell, float):
         return f"<td class='bar'><div style='width:{100 * cell:.1f}%'></div></td>"
-    return f"<td{' class=n' if at else ''}>{escape(cell)}</td>"
+    return f"<td{_NUMBER if at else ''}>{escape(cell)}</td>"

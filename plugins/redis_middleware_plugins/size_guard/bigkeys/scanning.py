@@ -62,7 +62,7 @@ class Scan:
         client: redis.Redis,
         cursor: str = "0",
         *,
-        hold: float = 0.003,
+        hold: float = 0.002,
         load: float = 1.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:

@@ -1,0 +1,330 @@
+"""The connection for invalidations: what comes on it, how it is lost, who refuses it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import redis
+import redis.asyncio
+from tests.plugins.local_cache.clients import (
+    cache_of,
+    cached,
+    is_on,
+    wait_until,
+    wait_until_async,
+)
+
+from redis_middleware import hookimpl, middleware_of, wrap
+from redis_middleware.embedded import Cluster, Server, cluster, standalone
+from redis_middleware_plugins.key_access import KeyAccess
+from redis_middleware_plugins.local_cache import LocalCache
+from redis_middleware_plugins.local_cache.messages import invalidated_keys
+
+
+def _kill_listener(server: redis.Redis) -> None:
+    """End the connections that nobody but a listener has: those that are told of keys."""
+    for each in server.client_list():
+        if "B" in each["flags"] or "t" in each["flags"]:
+            server.client_kill_filter(_id=each["id"])
+
+
+def test_flush_drops_everything(clean_standalone: Server) -> None:
+    """FLUSHALL by another client, whose message names no keys, drops everything."""
+    with cached(redis.Redis(port=clean_standalone.port)) as client:
+        wait_until(is_on(client))
+        for number in range(10):
+            client.get(f"k{number}")
+        wait_until(lambda: len(cache_of(client).store) == 10)
+        with redis.Redis(port=clean_standalone.port) as other:
+            other.set("x", 1)
+            other.flushall()
+        wait_until(lambda: len(cache_of(client).store) == 0, "dropped")
+
+
+def test_lost_connection(clean_standalone: Server) -> None:
+    """When the connection is lost everything is dropped; it comes back, and the loss is counted."""
+    with cached(redis.Redis(port=clean_standalone.port)) as client:
+        wait_until(is_on(client))
+        client.get("k")
+        wait_until(lambda: client.get("k") is None and len(cache_of(client).store) == 1)
+        with redis.Redis(port=clean_standalone.port) as other:
+            _kill_listener(other)
+            wait_until(lambda: cache_of(client).statistics().losses == 1, "noticed")
+            wait_until(is_on(client), "back")
+            assert len(cache_of(client).store) == 0
+            other.set("k", "new")
+        wait_until(lambda: client.get("k") == b"new")
+
+
+def test_last_values_outlive_the_server() -> None:
+    """With stale_if_error a read is answered while the server is down, and marked."""
+    with standalone() as server:
+        rules = [{"keys": "*", "stale_if_error": 60}]
+        bare = redis.Redis(port=server.port, retry=None)
+        with cached(bare, rules, check_every=0.1) as client:
+            wait_until(is_on(client))
+            client.set("k", "last")
+            wait_until(lambda: client.get("k") == b"last" and len(cache_of(client).store) == 1)
+            server.kill()
+            wait_until(lambda: cache_of(client).state == "lost")
+            assert client.get("k") == b"last"
+            assert cache_of(client).statistics().rules["*"].served_on_error >= 1
+            with pytest.raises(redis.ConnectionError):
+                client.get("never read")
+            server.restart()
+            wait_until(is_on(client), "on again")
+            assert client.get("k") is None
+
+
+@pytest.mark.parametrize("falls_back", [True, False])
+def test_refused_by_acl(falls_back: bool) -> None:
+    """A user who may not CLIENT TRACKING gets a clear message, or caches by TTL if allowed."""
+    with standalone() as server:
+        with redis.Redis(port=server.port) as admin:
+            admin.acl_setuser(
+                "app",
+                enabled=True,
+                nopass=True,
+                keys=["*"],
+                categories=["+@all"],
+                commands=["-client|tracking"],
+            )
+        bare = redis.Redis(port=server.port, username="app", password="any")
+        with cached(bare, fall_back_to_ttl=falls_back) as client:
+            plugin = cache_of(client)
+            if falls_back:
+                wait_until(is_on(client))
+                client.set("k", "v")
+                wait_until(lambda: client.get("k") == b"v" and len(plugin.store) == 1)
+            else:
+                wait_until(lambda: plugin.state == "refused")
+                assert "client|tracking" in plugin.statistics().reason
+                assert client.get("k") is None
+                assert len(plugin.store) == 0
+
+
+@pytest.mark.parametrize(
+    "message",
+    [[b"invalidate"], [b"invalidate", b"k"], [b"invalidate", [1]], [b"message", b"other", [b"k"]]],
+)
+def test_broken_messages(message: list[Any]) -> None:
+    """A message that makes no sense is told from those that do."""
+    with pytest.raises(ValueError, match="expected"):
+        invalidated_keys(message)
+
+
+def test_settings_file_is_the_emergency_answer(clean_standalone: Server, tmp_path: Path) -> None:
+    """A rule added to the file takes effect in a running client, and others' entries stay."""
+    path = tmp_path / "redis-middleware.toml"
+    path.write_text('[[local_cache.rules]]\nkeys = "a*"\n')
+    client = wrap(redis.Redis(port=clean_standalone.port), path, plugins=[LocalCache])
+    with client, redis.Redis(port=clean_standalone.port) as other:
+        wait_until(is_on(client))
+        client.get("a")
+        wait_until(lambda: client.get("a") is None and len(cache_of(client).store) == 1)
+        path.write_text(
+            '[[local_cache.rules]]\nkeys="a*"\n[[local_cache.rules]]\nkeys="hot"\nttl=10'
+        )
+        changed = time.monotonic()
+        counts = cache_of(client).statistics
+        wait_until(lambda: client.get("hot") is None and len(cache_of(client).store) == 2)
+        assert time.monotonic() - changed < 5
+        assert counts().rules["a*"].stored == 1
+        other.set("hot", "v")
+        wait_until(lambda: client.get("hot") == b"v", "reported")
+
+
+def test_fork(clean_standalone: Server) -> None:
+    """A forked child begins with an empty cache and a connection of its own."""
+    with cached(redis.Redis(port=clean_standalone.port)) as client:
+        wait_until(is_on(client))
+        client.set("k", "old")
+        wait_until(lambda: client.get("k") == b"old" and len(cache_of(client).store) == 1)
+        child = os.fork()
+        if child == 0:
+            try:
+                assert len(cache_of(client).store) == 0
+                wait_until(is_on(client), "on in the child")
+                wait_until(lambda: client.get("k") == b"old" and len(cache_of(client).store) == 1)
+                with redis.Redis(port=clean_standalone.port) as other:
+                    other.set("k", "new")
+                wait_until(lambda: client.get("k") == b"new", "reported to the child")
+            except BaseException:
+                os._exit(1)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        assert status == 0
+        wait_until(lambda: client.get("k") == b"new", "reported to the parent")
+
+
+def test_stampede_of_threads(clean_standalone: Server) -> None:
+    """Threads that miss the same key at once make one request of it."""
+    with cached(redis.Redis(port=clean_standalone.port)) as client:
+        wait_until(is_on(client))
+        with redis.Redis(port=clean_standalone.port) as other:
+            for _ in range(16):
+                client.connection_pool.release(client.connection_pool.get_connection())
+            other.config_resetstat()
+            other.client_pause(300, all=True)
+            threads = [threading.Thread(target=client.get, args=("k",)) for _ in range(16)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            calls: Any = other.info("commandstats")
+        assert calls["cmdstat_get"]["calls"] <= 2
+
+
+async def test_stampede_of_tasks(clean_standalone: Server) -> None:
+    """So do tasks."""
+    async with cached(redis.asyncio.Redis(port=clean_standalone.port)) as client:
+        await client.ping()
+        await wait_until_async(is_on(client))
+        async with redis.asyncio.Redis(port=clean_standalone.port) as other:
+            await other.config_resetstat()
+            await asyncio.gather(*[client.get("k") for _ in range(50)])
+            calls = await other.info("commandstats")
+        assert calls["cmdstat_get"]["calls"] == 1
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"ttl": 0.3, "ttl_jitter": 0, "refresh_ahead": 0.25},
+        {"ttl": 0.1, "ttl_jitter": 0, "stale_while_revalidate": 30},
+    ],
+)
+def test_renewal_in_the_background(clean_standalone: Server, rule: dict[str, Any]) -> None:
+    """An entry is renewed beside the reads, which go on being hits."""
+    rules = [{"keys": "*", **rule}]
+    with cached(redis.Redis(port=clean_standalone.port), rules, invalidation="ttl") as client:
+        client.get("k")
+        with redis.Redis(port=clean_standalone.port) as other:
+            other.set("k", "new")
+        counts = cache_of(client).statistics().rules["*"]
+        wait_until(lambda: client.get("k") == b"new", "renewed")
+        wait_until(lambda: client.get("k") == b"new" and counts.refreshes >= 1)
+
+
+async def test_renewal_beside_async_client(clean_standalone: Server) -> None:
+    """So it is beside an asyncio client."""
+    rules = [{"keys": "*", "ttl": 0.1, "ttl_jitter": 0, "stale_while_revalidate": 30}]
+    bare = redis.asyncio.Redis(port=clean_standalone.port)
+    async with cached(bare, rules, invalidation="ttl") as client:
+        await client.get("k")
+        counts = cache_of(client).statistics().rules["*"]
+        await asyncio.sleep(0.15)
+        await client.get("k")
+        assert counts.stale_hits == 1
+        await wait_until_async(lambda: counts.refreshes == 1)
+
+
+def test_close_and_use_again(clean_standalone: Server) -> None:
+    """After close nothing is served from memory; with the next use it connects again."""
+    client = cached(redis.Redis(port=clean_standalone.port))
+    wait_until(is_on(client))
+    client.get("k")
+    client.close()
+    wait_until(lambda: not cache_of(client).store.is_open, "closed")
+    assert client.get("k") is None
+    wait_until(is_on(client), "on again")
+    client.close()
+
+
+def test_moved_slots() -> None:
+    """What moved to another node is dropped, and the other node's reports are heard."""
+    with cluster(primaries=2, replicas=0) as servers:
+        _check_moved_slot(servers)
+
+
+def _check_moved_slot(servers: Cluster) -> None:
+    bare = redis.RedisCluster.from_url(servers.url)
+    with cached(bare, check_every=0.1) as client:
+        wait_until(is_on(client))
+        client.set("k", "old")
+        wait_until(lambda: client.get("k") == b"old" and len(cache_of(client).store) == 1)
+        slot = client.keyslot("k")
+        source = client.nodes_manager.get_node_from_slot(slot)
+        target = next(node for node in client.get_primaries() if node is not source)
+        with (
+            redis.Redis(port=source.port) as giver,
+            redis.Redis(port=target.port) as taker,
+        ):
+            ids = [each.execute_command("CLUSTER MYID") for each in (giver, taker)]
+            taker.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", ids[0])
+            giver.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", ids[1])
+            giver.execute_command("MIGRATE", "127.0.0.1", target.port, "k", 0, 5000)
+            for each in (taker, giver):
+                each.execute_command("CLUSTER SETSLOT", slot, "NODE", ids[1])
+        wait_until(lambda: len(cache_of(client).store) == 0, "dropped")
+        wait_until(lambda: client.get("k") == b"old" and len(cache_of(client).store) == 1)
+        with redis.RedisCluster.from_url(servers.url) as other:
+            other.set("k", "new")
+        wait_until(lambda: client.get("k") == b"new", "the new node reports")
+
+
+def test_hot_keys_only(clean_standalone: Server) -> None:
+    """With hot_only a key is cached from when key_access calls it hot, and others are not."""
+    table = {"rules": [{"keys": "*", "hot_only": True}]}
+    tables = {"local_cache": table, "key_access": {"hot": {"rate": 20}}}
+    bare = redis.Redis(port=clean_standalone.port)
+    with wrap(bare, tables, plugins=[KeyAccess, LocalCache]) as client:
+        wait_until(is_on(client))
+
+        def is_kept() -> bool:
+            for _ in range(20):
+                client.get("k")
+            return len(cache_of(client).store) > 0
+
+        client.get("cold")
+        wait_until(is_kept, "hot, and kept")
+        assert list(cache_of(client).store.entries) == [("GET", "k")]
+
+
+def test_cooled_down_keys_are_dropped(clean_standalone: Server) -> None:
+    """When key_access says that a key has cooled down, its entries go."""
+    access = _Access()
+    rules = [{"keys": "*", "hot_only": True}]
+    bare = redis.Redis(port=clean_standalone.port)
+    with cached(bare, rules, plugins=[access, LocalCache]) as client:
+        wait_until(is_on(client))
+        access.functions[0](_Event("became hot", _HotKey(b"k")))
+        client.get("k")
+        assert len(cache_of(client).store) == 1
+        access.functions[0](_Event("cooled down", _HotKey(b"k")))
+        assert len(cache_of(client).store) == 0
+        middleware_of(client).remove("local_cache")
+        assert access.functions == []
+
+
+class _HotKey(NamedTuple):
+    key: bytes
+
+
+class _Event(NamedTuple):
+    change: str
+    hot_key: _HotKey
+
+
+class _Access:
+    """What the cache needs of key_access, so that a test can say when a key cools down."""
+
+    name = "key_access"
+
+    def __init__(self) -> None:
+        self.hot_keys: dict[bytes, object] = {}
+        self.functions: list[Any] = []
+
+    def subscribe(self, function: Any) -> Any:
+        self.functions.append(function)
+        return lambda: self.functions.remove(function)
+
+    @hookimpl
+    def redis_detach(self) -> None:
+        """Nothing to end."""
