@@ -51,7 +51,7 @@ def _cost_rows() -> list[Row]:
     with standalone() as server:
 
         def made(**settings: object) -> Any:
-            table = {"metrics": False, **settings}
+            table = {**settings}
             client = redis.Redis(port=server.port)
             return wrap(client, {GROUP: table}, plugins=[PassThrough(0), KeyAccess])
 
@@ -179,7 +179,7 @@ class _Simulated:
     def __init__(self, clock: FakeClock, seed: int, **settings: Any) -> None:
         self.random = Random(seed)
         self.tracker = Tracker(
-            KeyAccessSettings(metrics=False, **settings),
+            KeyAccessSettings(**settings),
             clock=clock,
             wall_clock=clock,
             random=self.random.random,

@@ -233,9 +233,7 @@ class Background:
         """End the work and wait until its tasks, of this event loop, have ended."""
         loop = asyncio.get_running_loop()
         current = asyncio.current_task()
-        tasks = [
-            task for task in self.stop() if task.get_loop() is loop and task is not current
-        ]
+        tasks = [task for task in self.stop() if task.get_loop() is loop and task is not current]
         if tasks:
             await asyncio.wait(tasks, timeout=self.join_seconds)
 

@@ -214,7 +214,7 @@ class Batch:
         notes: a dictionary in which plugins leave notes for each other.
     """
 
-    __slots__ = ("_commands", "_queued", "_words", "client", "notes", "place")
+    __slots__ = ("_commands", "_queued", "_shapes", "client", "notes", "place")
 
     def __init__(
         self,
@@ -225,14 +225,14 @@ class Batch:
     ) -> None:
         self._commands: tuple[Command, ...] | None = commands
         self._queued: Queued = ()
-        self._words: frozenset[Any] | None = None
+        self._shapes: frozenset[tuple[Any, int]] | None = None
         self.place = place
         self.client = client
         self.notes: dict[str, Any] = {} if notes is None else notes
 
     @classmethod
     def of_queued(
-        cls, queued: Queued, words: frozenset[Any], place: Place, client: ClientView
+        cls, queued: Queued, shapes: frozenset[tuple[Any, int]], place: Place, client: ClientView
     ) -> Batch:
         """A batch whose commands are made only if somebody asks for them.
 
@@ -240,14 +240,14 @@ class Batch:
 
         Args:
             queued: each command's arguments and redis-py's options.
-            words: the first argument of each.
+            shapes: the first argument of each, and how many arguments it has.
             place: ``Place.PIPELINE`` or ``Place.TRANSACTION``.
             client: facts of the client that runs it.
         """
         batch = cls((), place, client)
         batch._commands = None
         batch._queued = queued
-        batch._words = words
+        batch._shapes = shapes
         return batch
 
     @property
@@ -271,11 +271,14 @@ class Batch:
         return [command.args for command in self._commands]
 
     @property
-    def words(self) -> frozenset[Any]:
-        """The different first arguments of its commands: their names as they were given."""
-        if self._words is None:
-            self._words = frozenset([args[0] for args in self.arguments])
-        return self._words
+    def shapes(self) -> frozenset[tuple[Any, int]]:
+        """The different pairs, among its commands, of first argument and number of arguments.
+
+        The first argument is the command's name as it was given; it counts among the arguments.
+        """
+        if self._shapes is None:
+            self._shapes = frozenset([(args[0], len(args)) for args in self.arguments])
+        return self._shapes
 
     @property
     def is_untouched(self) -> bool:

@@ -17,7 +17,8 @@ For every flow:
   ``KeyboardInterrupt``) are raised at its ``yield``. Interrupts (exceptions that are not
   ``Exception``) can be seen, not swallowed. Its ``finally`` blocks always run.
 - It must return something: ``None`` is taken as a reply only where it was resumed with ``None``.
-  To answer nil of its own accord it returns :data:`~redis_middleware.flow.NIL`.
+  To answer nil of its own accord it returns :data:`~redis_middleware.flow.NIL`. An exception that
+  it returns, such as one of a fan-out's replies, is raised.
 """
 
 from __future__ import annotations
@@ -87,7 +88,8 @@ def redis_batch(batch: Batch) -> Flow:
         ``batch`` or another :class:`~redis_middleware.command.Batch`: executed (once more);
             resumed with the list of replies, a command's own failure in it as an exception. What
             fails as a whole (a lost connection, a watched key that changed, a command refused by
-            a plugin) is raised.
+            a plugin) is raised. A transaction that watches keys can be sent once only: yielded
+            again after that it fails with a ``WatchError``.
         :class:`~redis_middleware.flow.Sleep`, :class:`~redis_middleware.flow.Call`.
 
     Returns:

@@ -381,7 +381,8 @@ class Lockstep:
         self._lost = []
         group = _Group("batch", owner, len(batch))
         chains = self._chains
-        if batch.is_untouched or (len(batch) and not any([chains[word] for word in batch.words])):
+        is_wanted = any([chains[word] for word, _ in batch.shapes])
+        if len(batch) and not is_wanted:
             self._whole = (group, batch)
             return
         for index, command in enumerate(batch.commands):

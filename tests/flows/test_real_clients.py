@@ -17,7 +17,7 @@ import redis
 import redis.asyncio
 from tests.flows.making import Journal, observer, pass_on, plugin
 
-from redis_middleware import NIL, Command, Flow, Once, PluginError, Sleep, unwrap, wrap
+from redis_middleware import NIL, Batch, Command, Flow, Once, PluginError, Sleep, unwrap, wrap
 from redis_middleware.embedded import Server
 
 Run = Callable[..., Any]
@@ -181,3 +181,33 @@ def test_errors_leave_no_garbage(clean_standalone: Server, flow: Any) -> None:
         gc.enable()
     assert reference() is None
     client.close()
+
+
+@pytest.mark.parametrize("replaces", [False, True])
+def test_a_transaction_that_watched_is_not_sent_again(
+    clean_standalone: Server, replaces: bool
+) -> None:
+    """A plugin that repeats batches must not overwrite what others wrote meanwhile."""
+
+    def repeat(batch: Batch) -> Flow:
+        try:
+            return (yield batch)
+        except redis.WatchError:
+            return (yield batch.replace(batch.commands) if replaces else batch)
+
+    bare = redis.Redis(port=clean_standalone.port)
+    plugins = [plugin(repeat, hook="redis_batch"), plugin(pass_on)]
+    client = wrap(redis.Redis(port=clean_standalone.port), {}, plugins=plugins)
+    bare.set("k", 1)
+    pipe = client.pipeline()
+    pipe.watch("k")
+    bare.set("k", 100)
+    pipe.multi()
+    pipe.set("k", 2)
+    with pytest.raises(redis.WatchError):
+        pipe.execute()
+    assert bare.get("k") == b"100"
+    pipe.set("k", 3)
+    assert pipe.execute() == [True]
+    client.close()
+    bare.close()

@@ -64,6 +64,14 @@ class Kind:
         return self.deployment == "fake"
 
     @property
+    def keeps_connections(self) -> bool:
+        """Whether redis-py gives back a connection whose making failed or was cancelled.
+
+        Before redis-py 8 the nodes of redis.asyncio's cluster did not.
+        """
+        return not (self.is_cluster and self.is_async) or self.has("pubsub")
+
+    @property
     def has_transactions(self) -> bool:
         """Whether its pipelines can be transactions."""
         return not self.is_cluster or HAS_CLUSTER_TRANSACTIONS

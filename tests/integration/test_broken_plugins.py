@@ -262,7 +262,11 @@ def _at_most(control: Control, name: str, count: int) -> bool:
     return control.connections(name) <= count
 
 
-@each_kind([kind for kind in WRITING if not kind.is_single and not kind.is_fake])
+@each_kind(
+    kind
+    for kind in WRITING
+    if not kind.is_single and not kind.is_fake and kind.keeps_connections
+)
 async def test_connections(kind: Kind, servers: Servers) -> None:
     """A bug around the making of connections is raised, and leaves none of them open."""
     control = kind.control(servers)

@@ -165,7 +165,7 @@ async def _awaited(start: Callable[[], Any]) -> Any:
     return await start()
 
 
-@each_kind(ASYNC)
+@each_kind(kind for kind in ASYNC if kind.keeps_connections)
 async def test_cancelled_while_waiting_for_a_reply(kind: Kind, servers: Servers) -> None:
     """A cancelled task, in the midst of a command or a pipeline: every flow sees it once."""
     witnesses = [Witness("outer"), Witness("inner")]

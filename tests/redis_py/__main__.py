@@ -20,7 +20,8 @@ from pathlib import Path
 
 from tests.redis_py.comparison import Comparison, Explained, compare, read_explained
 from tests.redis_py.pytest_runs import RunError, Runs
-from tests.redis_py.suite import PARTS, Part, Suite, SuiteError, fetch
+from tests.redis_py.servers import well_known_server
+from tests.redis_py.suite import PARTS, Suite, SuiteError, fetch
 
 _CACHE = Path(__file__).parents[2] / ".cache" / "redis-py"
 _EXPLAINED = Path(__file__).with_name("differences.toml")
@@ -35,14 +36,18 @@ def main() -> int:
     """
     options = _options()
     parts = [part for part in PARTS if part.name in (options.only or [part.name])]
-    arguments = ["-k", options.expression] if options.expression else []
+    arguments = [*(["-k", options.expression] if options.expression else []), *options.pytest]
     start = time.monotonic()
     try:
         suite = fetch(_CACHE)
         directory = _CACHE / "runs"
         directory.mkdir(exist_ok=True)
         explained = read_explained(_EXPLAINED)
-        comparisons = _compare(suite, parts, directory, arguments, explained)
+        with well_known_server():
+            comparisons = _compare(
+                [Runs(suite, part, directory, arguments, options.copies) for part in parts],
+                explained,
+            )
     except (SuiteError, RunError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -64,25 +69,17 @@ def _options() -> argparse.Namespace:
     names = [part.name for part in PARTS]
     parser.add_argument("--only", action="append", choices=names, help="a part; repeatable")
     parser.add_argument("-k", dest="expression", help="run only tests that match, as in pytest")
+    parser.add_argument("--copies", action="store_true", help="one plugin passes copies on")
     parser.add_argument("--keep", action="store_true", help="keep the logs of every run")
+    parser.add_argument("pytest", nargs="*", help="after --: for pytest, such as --protocol=2")
     return parser.parse_args()
 
 
-def _compare(
-    suite: Suite,
-    parts: Sequence[Part],
-    directory: Path,
-    arguments: Sequence[str],
-    explained: Sequence[Explained],
-) -> list[Comparison]:
+def _compare(all_runs: Sequence[Runs], explained: Sequence[Explained]) -> list[Comparison]:
     """Compare the parts: those of a single server beside those of a cluster."""
 
     def compare_all(of_cluster: bool) -> list[Comparison]:
-        return [
-            compare(Runs(suite, part, directory, arguments), explained)
-            for part in parts
-            if part.is_cluster == of_cluster
-        ]
+        return [compare(runs, explained) for runs in all_runs if runs.part.is_cluster == of_cluster]
 
     with ThreadPoolExecutor() as threads:
         return [each for lane in threads.map(compare_all, (False, True)) for each in lane]
@@ -94,6 +91,8 @@ def _report(suite: Suite, comparisons: Sequence[Comparison], seconds: float) -> 
         for mode, counts in each.counts.items():
             described = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
             lines.append(f"{each.part:<17} {mode:<8} {sum(counts.values()):>5} tests: {described}")
+        seen = ", ".join(f"{count} {name}" for name, count in each.seen.items())
+        lines.append(f"{'':<17} {'':<8} the plugins saw {seen or 'nothing'}")
     for each in comparisons:
         lines.append(f"\n{each.part}: {len(each.differences)} differ ({each.seconds:.0f} s)")
         for found in each.differences:

@@ -62,6 +62,7 @@ class Comparison:
     Attributes:
         part: the part's name.
         counts: for each mode how many tests ended how, without the types of exceptions.
+        seen: how many commands, batches, connections and messages the plugins passed on.
         differences: the tests whose outcomes differ each time.
         flaky: the ids of tests whose outcomes differed, and did not when run again.
         seconds: how long it took.
@@ -69,6 +70,7 @@ class Comparison:
 
     part: str
     counts: dict[str, dict[str, int]]
+    seen: dict[str, int]
     differences: list[Difference] = field(default_factory=list)
     flaky: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -85,6 +87,7 @@ def compare(runs: Runs, explained: Iterable[Explained]) -> Comparison:
     start = time.monotonic()
     outcomes = {mode: runs.run(mode) for mode in MODES}
     counts = {mode: _counts(outcomes[mode].values()) for mode in MODES}
+    seen = runs.seen()
     first = differing = _differing(outcomes)
     for attempt in range(_ATTEMPTS):
         if differing:
@@ -98,7 +101,8 @@ def compare(runs: Runs, explained: Iterable[Explained]) -> Comparison:
         reason = next((known.reason for known in explained if known.covers(test)), "")
         differences.append(Difference(test, bare.outcome, wrapped.outcome, wrapped.detail, reason))
     flaky = sorted(set(first) - set(differing))
-    return Comparison(runs.part.name, counts, differences, flaky, time.monotonic() - start)
+    seconds = time.monotonic() - start
+    return Comparison(runs.part.name, counts, seen, differences, flaky, seconds)
 
 
 def _differing(outcomes: Mapping[str, Mapping[str, Outcome]]) -> list[str]:

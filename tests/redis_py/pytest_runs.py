@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,12 +44,14 @@ class Runs:
         part: which of them.
         directory: where logs and outcomes go.
         arguments: further arguments of pytest's.
+        copies: whether a plugin of wrapped clients passes copies on.
     """
 
     suite: Suite
     part: Part
     directory: Path
     arguments: Sequence[str] = ()
+    copies: bool = False
 
     def run(
         self, mode: str, name: str = "all", only: Collection[str] | None = None
@@ -62,9 +66,10 @@ class Runs:
         Raises:
             RunError: pytest does not start, or makes no progress.
         """
-        stem = self.directory / f"{self.part.name}-{mode}-{name}"
+        stem = self._stem(mode, name)
         records, log = stem.with_suffix(".jsonl"), stem.with_suffix(".log")
-        records.unlink(missing_ok=True)
+        for left in (records, stem.with_suffix(".seen")):
+            left.unlink(missing_ok=True)
         with servers_of(self.part) as options, log.open("wb") as output:
             command = [*self._command(mode, records, only), *options]
             known = -1
@@ -76,17 +81,29 @@ class Runs:
                     raise RunError("\n".join([f"{self.part.name}, {mode}, does not run:", *lines]))
         return read_outcomes(records)
 
+    def seen(self, name: str = "all") -> dict[str, int]:
+        """How much the plugins of a wrapped run passed on, by what it was."""
+        path = self._stem("wrapped", name).with_suffix(".seen")
+        total: Counter[str] = Counter()
+        for line in path.read_text().splitlines() if path.exists() else ():
+            total.update(json.loads(line))
+        return dict(total)
+
+    def _stem(self, mode: str, name: str) -> Path:
+        return self.directory / f"{self.part.name}-{mode}-{name}"
+
     def _command(self, mode: str, records: Path, only: Collection[str] | None) -> list[str]:
         command = [sys.executable, "-m", "pytest", "--quiet", "--continue-on-collection-errors"]
         command += ["-c", "pyproject.toml", "-o", "addopts=", "-p", "no:cacheprovider"]
         for plugin in ("pytest_asyncio.plugin", "pytest_timeout", "record_outcomes"):
             command += ["-p", plugin]
         if mode == "wrapped":
-            command += ["-p", "wrap_clients"]
+            command += ["-p", "wrap_clients", *(["--copies"] if self.copies else [])]
         command += [f"--timeout={_TEST_TIMEOUT}", "--timeout-method=signal"]
         command += ["-W", "ignore", "-m", self.part.markers, f"--outcomes={records}"]
+        command += self.arguments
         if only is None:
-            return [*command, *self.arguments, *self.suite.files(self.part)]
+            return [*command, *self.suite.files(self.part)]
         listed = records.with_suffix(".txt")
         listed.write_text("\n".join(only))
         files = {test.partition("::")[0] for test in only}

@@ -1,4 +1,4 @@
-"""The servers that the tests run against: where redis-py's tests look for them, if that is free."""
+"""The servers that the tests run against: some of them have ports written into them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tests.redis_py.suite import Part
 
 from redis_middleware.embedded import cluster, sentinel, standalone
 
-__all__ = ["servers_of"]
+__all__ = ["servers_of", "well_known_server"]
 
-_STANDALONE_PORT = 6379
+_WELL_KNOWN_PORT = 6379
 _CLUSTER_PORT = 16379
 _CLUSTER_NODES = 6
 _SENTINEL_SERVICE = "redis-py-test"
@@ -20,10 +20,21 @@ _CONFIG = {"enable-debug-command": "yes", "enable-module-command": "yes"}
 
 
 @contextmanager
+def well_known_server() -> Iterator[None]:
+    """Run a server on the port that some tests, of a cluster too, have written into them.
+
+    Where the port is taken they meet whatever server is there.
+    """
+    port = _if_free(_WELL_KNOWN_PORT)
+    with standalone(port=port, config=_CONFIG):
+        yield
+
+
+@contextmanager
 def servers_of(part: Part) -> Iterator[list[str]]:
     """Run new servers for a part; gives the options that tell redis-py's tests of them.
 
-    A few tests have the ports written into them: those fail where the ports are taken.
+    A few tests of a cluster know its ports: those fail where the ports are taken.
     """
     if part.is_cluster:
         port = _if_free(_CLUSTER_PORT, _CLUSTER_NODES)
@@ -31,7 +42,7 @@ def servers_of(part: Part) -> Iterator[list[str]]:
             yield [f"--redis-url={nodes.url}/0", f"--redis-cluster-nodes={_CLUSTER_NODES}"]
         return
     with (
-        standalone(port=_if_free(_STANDALONE_PORT), config=_CONFIG) as server,
+        standalone(config=_CONFIG) as server,
         sentinel(service_name=_SENTINEL_SERVICE) as deployment,
     ):
         addresses = ",".join(f"{host}:{port}" for host, port in deployment.addresses)

@@ -22,6 +22,7 @@ _LEFT_OUT = (
     "*/test_multidb/*",  # a client of several databases, which makes its clients itself
     "*/test_auth/*",
     "*/test_http/*",
+    "*/test_background.py",
     "*/test_ssl.py",  # certificates of redis-py's own
     "*/test_*search*.py",  # from here on: modules that the server does not have
     "*/test_bloom.py",

@@ -9,11 +9,14 @@ the middleware, as it is in any application.
 from __future__ import annotations
 
 import functools
+import json
 import sys
+from collections import Counter
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+import pytest
 import redis
 import redis.asyncio
 import redis.asyncio.sentinel
@@ -30,18 +33,54 @@ _CLASSES: tuple[type, ...] = (
 _SENTINELS: tuple[type, ...] = (redis.sentinel.Sentinel, redis.asyncio.sentinel.Sentinel)
 
 
+_seen: Counter[str] = Counter()
+_plugins: list[type] = []
+
+
 class Outer:
     """Wants every command, implements every hook around something, and passes everything on."""
 
     @hookimpl
     def redis_command(self, command: Command) -> Flow:
         """Pass the command on, and its reply back."""
+        _seen["commands"] += 1
         return (yield command)
 
     @hookimpl
     def redis_batch(self, batch: Batch) -> Flow:
         """Pass the pipeline on, and its replies back."""
+        _seen["batches"] += 1
         return (yield batch)
+
+    @hookimpl
+    def redis_connect(self, connection: Connection) -> Flow:
+        """Let the connection be made."""
+        _seen["connections"] += 1
+        return (yield connection)
+
+    @hookimpl
+    def redis_message(self, message: Message) -> Flow:
+        """Let the message be delivered."""
+        _seen["messages"] += 1
+        return (yield message)
+
+
+class Inner(Outer):
+    """The same once more: a pipeline of several plugins takes other paths than one."""
+
+
+class Copying:
+    """Passes copies on: what a plugin yields need not be the object that it was given."""
+
+    @hookimpl
+    def redis_command(self, command: Command) -> Flow:
+        """Pass a copy of the command on, and its reply back."""
+        return (yield command.replace())
+
+    @hookimpl
+    def redis_batch(self, batch: Batch) -> Flow:
+        """Pass a copy of the pipeline on, and its replies back."""
+        return (yield batch.replace(batch.commands))
 
     @hookimpl
     def redis_connect(self, connection: Connection) -> Flow:
@@ -50,12 +89,8 @@ class Outer:
 
     @hookimpl
     def redis_message(self, message: Message) -> Flow:
-        """Let the message be delivered."""
-        return (yield message)
-
-
-class Inner(Outer):
-    """The same once more: a pipeline of several plugins takes other paths than one."""
+        """Let a copy of the message be delivered."""
+        return (yield message.replace(message.data))
 
 
 def _is_redis_py(frame: FrameType) -> bool:
@@ -63,7 +98,7 @@ def _is_redis_py(frame: FrameType) -> bool:
 
 
 def _wrap(client: Any) -> Any:
-    return wrap(client, {}, plugins=[Outer, Inner])
+    return wrap(client, {}, plugins=_plugins)
 
 
 def _wrap_what_is_made(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -103,4 +138,18 @@ def _wrap_everything() -> None:
             setattr(holder, name, _wrap_what_is_made(getattr(holder, name)))
 
 
-_wrap_everything()
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of this plugin."""
+    parser.addoption("--copies", action="store_true", help="one of the plugins passes copies on")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Wrap every client from now on."""
+    _plugins[:] = [Outer, Copying if config.getoption("copies") else Inner]
+    _wrap_everything()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write down how much the outer plugin passed on."""
+    with session.config.getoption("outcomes").with_suffix(".seen").open("a") as file:
+        file.write(json.dumps(_seen) + "\n")

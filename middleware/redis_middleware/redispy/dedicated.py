@@ -160,7 +160,7 @@ class DedicatedConnection:
         taken, self._early = self._early, []
         reader = getattr(self._raw._parser, "_reader", None)
         if reader is not None and type(self._raw._sock) is socket.socket:
-            return taken + self._take_at_once(reader)
+            return taken + self._take_at_once(reader, has_more=not taken)
         while self._raw.can_read(timeout=0):
             taken.append(
                 self._raw.read_response(
@@ -169,23 +169,34 @@ class DedicatedConnection:
             )
         return taken
 
-    def _take_at_once(self, reader: Any) -> list[Any]:
+    def _take_at_once(self, reader: Any, *, has_more: bool) -> list[Any]:
         """The same by a single call of the system, for hiredis without TLS.
 
         Each call gives the GIL away, and a thread that is busy keeps it for 5 ms; redis-py makes
         nine of them for a message.
         """
+        taken = _messages_in(reader)
+        if taken or not has_more:
+            return taken
         try:
             data = os.read(self._raw._sock.fileno(), _READ_SIZE)
         except BlockingIOError:
+            # The rest of a message that has come in part is still on its way.
             return []
         if not data:
             raise ConnectionError(f"{self.address} closed the connection")
         reader.feed(data)
-        taken = []
-        while (message := reader.gets(False)) is not NOT_ENOUGH_DATA:
-            taken.append(message)
-        return taken
+        return _messages_in(reader)
+
+    def _has_buffered(self) -> bool:
+        """Whether something was received that nobody took, of which the socket does not tell."""
+        if self._early:
+            return True
+        reader = getattr(self._raw._parser, "_reader", None)
+        if reader is not None and reader.has_data():
+            return True
+        sock = self._raw._sock
+        return bool(hasattr(sock, "pending") and sock.pending())
 
     async def _read_some(self) -> list[Any]:
         """Wait for a message; with it come those that are there already."""
@@ -224,27 +235,24 @@ def receive(connections: Sequence[DedicatedConnection], seconds: float) -> list[
     if not connections:
         time.sleep(seconds)
         return []
-    if not any(connection._early or _has_buffered(connection) for connection in connections):
+    waiting = [connection for connection in connections if connection._has_buffered()]
+    if not waiting:
         poller = select.poll()
+        by_descriptor = {}
         for connection in connections:
             sock = connection._raw._sock
             if sock is None:
                 return [(connection, ConnectionError("the connection was closed"))]
+            by_descriptor[sock.fileno()] = connection
             poller.register(sock, select.POLLIN)
-        if not poller.poll(seconds * 1000):
-            return []
+        waiting = [by_descriptor[descriptor] for descriptor, _ in poller.poll(seconds * 1000)]
     outcomes: list[Outcome] = []
-    for connection in connections:
+    for connection in waiting:
         try:
             outcomes += [(connection, message) for message in connection._take()]
         except (RedisError, OSError) as error:
             outcomes.append((connection, error))
     return outcomes
-
-
-def _has_buffered(connection: DedicatedConnection) -> bool:
-    sock = connection._raw._sock
-    return bool(hasattr(sock, "pending") and sock.pending())
 
 
 async def receive_async(
@@ -297,6 +305,13 @@ def reads_from_replicas(view: ClientView) -> bool:
         getattr(client, "read_from_replicas", False)
         or getattr(client, "load_balancing_strategy", None)
     )
+
+
+def _messages_in(reader: Any) -> list[Any]:
+    messages = []
+    while (message := reader.gets(False)) is not NOT_ENOUGH_DATA:
+        messages.append(message)
+    return messages
 
 
 def _given_back(message: Any) -> Any:

@@ -15,6 +15,7 @@ import redis
 import redis.asyncio
 import redis.asyncio.cluster
 import redis.cluster
+from redis.exceptions import WatchError
 from redis.utils import safe_str, truncate_text
 
 from redis_middleware.command import Batch, Command, Place
@@ -114,6 +115,7 @@ class _Prepared:
         "pipe",
         "queue",
         "was_connected",
+        "was_watching",
     )
 
     def __init__(self, pipe: Any, queue: Any, middleware: Middleware) -> None:
@@ -122,6 +124,7 @@ class _Prepared:
         self.middleware = middleware
         self.first = True
         self.was_connected = False
+        self.was_watching = False
         self.batch: Batch | None = None
         self.batch_flows = middleware.pipeline.batch
         self.lockstep: Lockstep
@@ -130,8 +133,8 @@ class _Prepared:
             return
         queued = queue.read(pipe)
         chains = pipeline.queued_chains
-        words = frozenset([args[0] for args, _ in queued])
-        is_wanted = any([chains[word] for word in words])
+        shapes = frozenset([(args[0], len(args)) for args, _ in queued])
+        is_wanted = any([chains[word] for word, _ in shapes])
         if not queued or not (is_wanted or self.batch_flows is not None):
             return
         place = Place.TRANSACTION if queue.is_transaction(pipe) else Place.PIPELINE
@@ -144,21 +147,33 @@ class _Prepared:
                 commands.append(Command(args, options, spec, view, place, position))
             self.batch = Batch(tuple(commands), place, view)
         else:
-            self.batch = Batch.of_queued(queued, words, place, view)
+            self.batch = Batch.of_queued(queued, shapes, place, view)
         self.lockstep = Lockstep.of_batch(self.batch, self.batch_flows, chains, middleware.once)
 
     def load_whole(self, batch: Batch) -> None:
         """Put a whole batch into the pipeline's queue, where the application's is already."""
         if not (self.first and batch is self.batch):
             self.queue.write(self.pipe, batch.commands)
-        self.first = False
+        self._begin_round()
 
     def load(self, commands: Sequence[Command]) -> None:
         """Put a round's commands into the pipeline's queue."""
         assert self.batch is not None
         if not (self.first and commands == list(self.batch.commands)):
             self.queue.write(self.pipe, commands)
-        self.first = False
+        self._begin_round()
+
+    def _begin_round(self) -> None:
+        if self.first:
+            self.first = False
+            self.was_watching = bool(self.queue.is_watching(self.pipe))
+        elif self.was_watching:
+            # Sent again it would not be guarded by the keys that the application watched, and
+            # could overwrite what others wrote.
+            raise WatchError(
+                "a transaction that watched keys can be sent once only: redis-py has stopped "
+                "watching them; the application has to read and watch them again"
+            )
 
     def done(self) -> None:
         """Note whether there was a connection for the round: else redis-py keeps its queue."""

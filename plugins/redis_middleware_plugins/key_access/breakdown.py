@@ -8,6 +8,7 @@ are looked at, and the shares are exact; else their standard error is reported.
 from __future__ import annotations
 
 import math
+import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ __all__ = ["DIMENSIONS", "Breakdown", "Part", "Parts", "parts_of"]
 
 DIMENSIONS: Final = ("groups", "slots", "nodes", "commands")
 """What accesses are told apart by, in the order in which ``Breakdown.look`` takes them."""
+
+
+_SLOTS_FACTOR: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +59,18 @@ class Parts:
     total: float = 0.0
 
     def add(self, other: Parts, most: int) -> None:
-        """Add others, so that no dimension has more than ``most`` names and the overflow."""
+        """Add others, so that there are no more than ``most`` names, 16 times as many slots."""
         for dimension, counts in other.counts.items():
             mine = self.counts.setdefault(dimension, {})
             for name, count in counts.items():
-                count_in(mine, name, count, most)
+                count_in(mine, name, count, _limit(dimension, most))
         self.looked_at += other.looked_at
         self.total += other.total
+
+
+def _limit(dimension: str, most: int) -> int:
+    # Of slots there are many, but never more than 16,384.
+    return most * _SLOTS_FACTOR if dimension == "slots" else most
 
 
 def count_in(counts: dict[str, float], name: str, count: float, most: int) -> None:
@@ -89,14 +98,11 @@ def parts_of(parts: Parts, dimension: str) -> tuple[Part, ...]:
 
 
 class Breakdown:
-    """Counts by dimension over a sliding window, and groups since the start.
+    """Counts by dimension over a sliding window, and groups since the start; for several threads.
 
     Args:
         most: how many names each dimension has at most; the rest is the overflow.
         length: of the window, in seconds.
-
-    Attributes:
-        groups: accesses by group since the start, for counters of metrics.
     """
 
     def __init__(self, most: int, length: float) -> None:
@@ -104,32 +110,40 @@ class Breakdown:
         self._length = length
         self._steps: deque[tuple[float, Parts]] = deque()
         self._live = Parts()
-        self.groups: dict[str, float] = {}
+        self._groups: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def groups(self) -> dict[str, float]:
+        """Accesses by group since the start, up to the last step, for counters of metrics."""
+        with self._lock:
+            return dict(self._groups)
 
     def look(self, names: tuple[str | None, ...], stands_for: float) -> None:
         """Count one access under its group, slot, node and command; ``None`` leaves one out."""
-        live = self._live
-        live.looked_at += 1
-        live.total += stands_for
-        for dimension, name in zip(DIMENSIONS, names, strict=True):
-            if name is not None:
-                # Slots are the only names whose number is bounded, by 16,384, and not small.
-                most = self._most * (16 if dimension == "slots" else 1)
-                count_in(live.counts[dimension], name, stands_for, most)
+        with self._lock:
+            live = self._live
+            live.looked_at += 1
+            live.total += stands_for
+            for dimension, name in zip(DIMENSIONS, names, strict=True):
+                if name is not None:
+                    most = _limit(dimension, self._most)
+                    count_in(live.counts[dimension], name, stands_for, most)
 
     def step(self, now: float) -> None:
         """End a step of the window."""
-        ended, self._live = self._live, Parts()
-        for name, count in ended.counts["groups"].items():
-            count_in(self.groups, name, count, self._most)
-        self._steps.append((now, ended))
-        while self._steps and self._steps[0][0] <= now - self._length:
-            self._steps.popleft()
+        with self._lock:
+            ended, self._live = self._live, Parts()
+            for name, count in ended.counts["groups"].items():
+                count_in(self._groups, name, count, self._most)
+            self._steps.append((now, ended))
+            while self._steps and self._steps[0][0] <= now - self._length:
+                self._steps.popleft()
 
     def view(self) -> Parts:
         """The whole window, up to what is being counted now."""
         whole = Parts()
-        for _, step in list(self._steps):
-            whole.add(step, self._most * 16)
-        whole.add(self._live, self._most * 16)
+        with self._lock:
+            for parts in (*[step for _, step in self._steps], self._live):
+                whole.add(parts, self._most)
         return whole

@@ -112,18 +112,18 @@ class AccessCounter:
             command: the command.
             reply: its reply; ``None`` where it failed.
         """
-        args, spec, notes = command.args, command.spec, self._notes
-        kind = self._kinds.get(spec)
+        args, notes = command.args, self._notes
+        kind = self._kinds.get(command.spec)
         if (
             kind is not None
             and reply.__class__ is bytes
             and len(args) == 2
-            and args[1].__class__ in _IMMUTABLE
+            and (args[1].__class__ is str or args[1].__class__ is bytes)
         ):
             size = len(args[1]) + len(reply)
-            notes.append((spec, args[1], size, command.client, kind))
+            notes.append((command.spec, args[1], size, command.client, kind))
         else:
-            self._note(command, spec, reply)
+            self._note(command, command.spec, reply)
         if len(notes) >= _MOST_NOTES:
             with self._lock:
                 self._count_notes()

@@ -6,23 +6,23 @@ import os
 import random
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
 from redis_middleware import Command, Flow, Middleware, Sleep, hookimpl
 from redis_middleware.commands import CommandSpec
+from redis_middleware.readings import Metric
 from redis_middleware_plugins.key_access.accesses import may_access, was_sent
 from redis_middleware_plugins.key_access.fleet import Fleet
-from redis_middleware_plugins.key_access.hot import HotKey, HotKeyEvent
+from redis_middleware_plugins.key_access.hot import HotKey
+from redis_middleware_plugins.key_access.metrics import RANKS, metrics_of
 from redis_middleware_plugins.key_access.report import Report
 from redis_middleware_plugins.key_access.settings import KeyAccessSettings
 from redis_middleware_plugins.key_access.subscribers import Subscriber
 from redis_middleware_plugins.key_access.tracker import CHECK_EVERY, Tracker
 
 __all__ = ["KeyAccess"]
-
-_all: weakref.WeakSet[KeyAccess] = weakref.WeakSet()
 
 
 class KeyAccess:
@@ -57,9 +57,7 @@ class KeyAccess:
         self._random = random
         self._secret = random_bytes(32)
         self._middleware: weakref.ref[Middleware] | None = None
-        self._is_measured = False
         self._use(settings)
-        _all.add(self)
 
     def _use(self, settings: KeyAccessSettings) -> None:
         self.settings = settings
@@ -84,15 +82,11 @@ class KeyAccess:
     def reconfigure(self, settings: KeyAccessSettings) -> None:
         """Begin to count anew with other settings; subscribers stay, and are told what was hot."""
         tracker, fleet = self._tracker, self._fleet
-        events = [
-            HotKeyEvent("cooled down", hot_key, self._wall_clock())
-            for hot_key in self.hot_keys.values()
-        ]
         if fleet is not None:
             fleet.leave()
         self._use(settings)
         self._tracker.subscribers = tracker.subscribers
-        tracker.subscribers.tell(events)
+        tracker.subscribers.cool_all(self._wall_clock())
         middleware = None if self._middleware is None else self._middleware()
         if middleware is not None:
             self._begin(middleware)
@@ -130,12 +124,6 @@ class KeyAccess:
         self._tracker.attach(middleware.client)
         if self._fleet is not None:
             middleware.run_in_background(self._share, "fleet")
-        if self.settings.metrics and not self._is_measured:
-            # OpenTelemetry is imported only where its metrics are wanted.
-            from redis_middleware_plugins.key_access.metrics import register
-
-            register(self)
-            self._is_measured = True
 
     def _watch(self) -> Flow:
         while True:
@@ -170,10 +158,14 @@ class KeyAccess:
         of_fleet = self._fleet.hot if self._fleet is not None else {}
         return MappingProxyType({**of_fleet, **self._tracker.hot.current})
 
-    @property
-    def groups(self) -> Mapping[str, float]:
-        """Accesses by group of keys since the start; at most ``most_groups`` and the overflow."""
-        return self._tracker.groups
+    def metrics(self) -> Iterator[Metric]:
+        """What is known now, as metrics that do not grow with the number of keys."""
+        named = self.settings.metrics_keys
+        return metrics_of(self.report(max(RANKS, named)), self._tracker.groups, named)
+
+    def after_fork(self) -> None:
+        """Begin to count anew in a process that was forked off."""
+        self._tracker.restart()
 
     def report(self, limit: int = 100) -> Report:
         """What is known now.
@@ -185,11 +177,3 @@ class KeyAccess:
         if self._fleet is None:
             return report
         return replace(report, hot=tuple(self.hot_keys.values()), fleet=self._fleet.status)
-
-
-def _after_fork() -> None:
-    for plugin in list(_all):
-        plugin._tracker.restart()
-
-
-os.register_at_fork(after_in_child=_after_fork)

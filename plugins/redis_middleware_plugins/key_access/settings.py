@@ -104,7 +104,7 @@ class KeyAccessSettings(BaseModel):
         "into the group overflow.",
     )
     looks_per_second: float = Field(
-        default=500.0,
+        default=200.0,
         gt=0,
         description="For how many accesses per second group, slot and node are found out; the "
         "others are taken to be like them.",
@@ -119,20 +119,12 @@ class KeyAccessSettings(BaseModel):
         description="The secret that hashes of keys depend on; a fleet needs the same one in all "
         "its processes. Without it each start of a program has its own.",
     )
-    metrics: bool = Field(
-        default=True, description="Whether figures are given to OpenTelemetry's metrics."
-    )
     metrics_keys: int = Field(
         default=0,
         ge=0,
         le=100,
         description="For how many of the top keys their names become labels of a metric. Each "
         "name that was ever among them stays a time series: mind the cost.",
-    )
-    label: str = Field(
-        default="default",
-        min_length=1,
-        description="What tells this client's figures from those of others in metrics.",
     )
     fleet: FleetSettings = Field(
         default=FleetSettings(), description="Sharing statistics with the other processes."

@@ -237,7 +237,7 @@ class Tracker:
     @property
     def groups(self) -> dict[str, float]:
         """Accesses by group since the start."""
-        return dict(self._breakdown.groups)
+        return self._breakdown.groups
 
     def report(self, limit: int) -> Report:
         """What is known now.

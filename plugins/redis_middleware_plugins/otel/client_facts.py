@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from redis.exceptions import DataError
@@ -118,28 +118,22 @@ class ClientFacts:
         """The template of a pipeline or transaction; of its command where it has only one."""
         if len(batch) == 1:
             return self.of_command(batch.commands[0])
-        arguments = batch.arguments
-        words = batch.words
-        lengths = set(map(len, arguments))
-        if self._is_cluster or len(words) > 1 or len(lengths) > 1:
-            return self._build_batch(batch, arguments, words)
-        key = (batch.place, *words, *lengths, len(arguments))
+        shapes = batch.shapes
+        if self._is_cluster or len(shapes) > 1:
+            return self._build_batch(batch)
+        key = (batch.place is Place.TRANSACTION, *shapes, len(batch))
         template = self._templates.get(key)
-        if template is None:
-            template = self._keep(key, self._build_batch(batch, arguments, words))
-        return template
+        return self._keep(key, self._build_batch(batch)) if template is None else template
 
-    def _build_batch(
-        self, batch: Batch, arguments: Sequence[tuple[Any, ...]], words: Iterable[Any]
-    ) -> Template:
+    def _build_batch(self, batch: Batch) -> Template:
         kind = "MULTI" if batch.place is Place.TRANSACTION else "PIPELINE"
-        distinct = sorted({self._capped_word(word) for word in words})
+        distinct = sorted({self._capped_word(word) for word, _ in batch.shapes})
         name = f"{kind} {distinct[0]}" if len(distinct) == 1 else kind
         text = None
         if self._query_length is not None:
-            text = batch_text(arguments, self._query_length)
+            text = batch_text(batch, self._query_length)
         template = self._template(name, self._address_of_batch(batch), text, None)
-        template.attributes[names.DB_OPERATION_BATCH_SIZE] = len(arguments)
+        template.attributes[names.DB_OPERATION_BATCH_SIZE] = len(batch)
         if len(distinct) > 1:
             template.attributes[names.BATCH_OPERATIONS] = tuple(distinct[:_MOST_OPERATIONS])
         return template

@@ -92,7 +92,7 @@ class Otel:
         self._plugins: dict[ClientView, object] = {}
         self._facts: dict[ClientView, ClientFacts] = {}
         self._rivals: dict[ClientView, Rivals] = {}
-        self._ends: list[Callable[[], None]] = []
+        self._ends: dict[ClientView, Callable[[], None]] = {}
         self.memory: Memory | None = None
         self.reconfigure(OtelSettings() if settings is None else settings)
 
@@ -143,19 +143,18 @@ class Otel:
         self._middlewares[view] = middleware
         rivals = self._rivals[view] = Rivals()
         rivals.attach(view.client)
-        self._ends.append(observe_waits(view, lambda *wait: self._waited(view, *wait)))
+        self._ends[view] = observe_waits(view, lambda *wait: self._waited(view, *wait))
         self._next_look = 0.0
 
     @hookimpl
     def redis_detach(self) -> None:
-        """Let go of the pools; of the clients that are gone, forget everything."""
-        for view in [view for view in self._middlewares if self._middlewares[view].is_shut_down]:
-            for known in (self._middlewares, self._plugins, self._facts, self._rivals):
-                known.pop(view, None)
-        if not self._middlewares:
-            for end in self._ends:
-                end()
-            self._ends = []
+        """Forget the clients that this is no plugin of any more, and let go of their pools."""
+        for view, middleware in list(self._middlewares.items()):
+            if self not in middleware.plugins.values():
+                self._ends[view]()
+                for known in (self._middlewares, self._ends, self._plugins, self._facts):
+                    known.pop(view, None)
+                del self._rivals[view]
 
     @hookimpl
     def redis_command(self, command: Command) -> Flow:
@@ -171,7 +170,7 @@ class Otel:
         if self._filters.by_key and not self._allow_keys(command):
             return (yield command)
         suppresses = False
-        if CONTRIB in sys.modules:
+        if CONTRIB in sys.modules and view in self._rivals:
             if self._rivals[view].traces_outside(view.client):
                 return (yield command)
             suppresses = self._rivals[view].traces_inside()
@@ -235,7 +234,7 @@ class Otel:
             return (yield batch)
         facts = self._facts.get(view) or self._new_facts(view)
         suppresses = False
-        if CONTRIB in sys.modules:
+        if CONTRIB in sys.modules and view in self._rivals:
             if self._rivals[view].traces_outside(view.client):
                 return (yield batch)
             suppresses = self._rivals[view].traces_inside()
@@ -360,7 +359,7 @@ class Otel:
         """Whether any of its commands is watched."""
         filters = self._filters
         if filters.by_name:
-            names = [name_of(word).upper() for word in batch.words]
+            names = [name_of(word).upper() for word, _ in batch.shapes]
             if not any(filters.allow_spec(spec_of(name)) for name in names):
                 return False
         return not filters.by_key or any(self._allow_keys(command) for command in batch.commands)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from redis_middleware import Command
+from redis_middleware import Batch, Command
 from redis_middleware_plugins.slow_log.key_display import KeyDisplay
 
 __all__ = ["batch_text", "masked_text", "name_of", "text_with_keys"]
@@ -43,13 +42,14 @@ def text_with_keys(command: Command, show: KeyDisplay, length: int) -> str:
     return _cut(" ".join(words), length)
 
 
-def batch_text(arguments: Sequence[tuple[Any, ...]], length: int) -> str:
+def batch_text(batch: Batch, length: int) -> str:
     """The masked text that all commands of a batch have, or all their texts joined by ``; ``."""
-    if len(set(map(len, arguments))) == 1 == len({args[0] for args in arguments}):
-        return masked_text(name_of(arguments[0][0]), len(arguments[0]) - 1, length)
+    if len(batch.shapes) == 1:
+        ((word, count),) = batch.shapes
+        return masked_text(name_of(word), count - 1, length)
     texts: list[str] = []
     size = 0
-    for args in arguments:
+    for args in batch.arguments:
         text = masked_text(name_of(args[0]), len(args) - 1, length)
         texts.append(text)
         size += len(text) + 2

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from redis_middleware import Batch, Command, Flow, Middleware, hookimpl
-from redis_middleware.commands import CommandSpec
+from redis_middleware.commands import CommandSpec, spec_of
 from redis_middleware_plugins.size_guard.caps import Caps
 from redis_middleware_plugins.size_guard.growth import GROWTH, STORES
 from redis_middleware_plugins.size_guard.judging import Judge
@@ -29,6 +29,8 @@ __all__ = ["SizeGuard"]
 
 logger = logging.getLogger("redis_middleware.size_guard")
 
+_SET: Final = spec_of("SET")
+_SIZED: Final = (bytes, str)
 _MOVES: Final = frozenset({"COPY", "RENAME", "RENAMENX"})
 _REMOVALS: Final = frozenset({"DEL", "EXPIRE", "PEXPIRE"})
 
@@ -77,6 +79,10 @@ class SizeGuard:
         self._removals = Removals(judge, self._sizes)
         self._moves = Moves(judge, self._sizes)
         self._flows: dict[CommandSpec, FlowFunction] = {}
+        has_caps = policies.options("ttl", _SET) or policies.options("max_length", _SET)
+        self._plain_set = None if has_caps else _SET
+        floors = judge.floors(_SET)
+        self._small_key, self._small_value = floors.key, floors.size
 
     @property
     def counts(self) -> Counter[Finding]:
@@ -100,12 +106,23 @@ class SizeGuard:
 
     @hookimpl
     def redis_command(self, command: Command) -> Flow:
-        """The flow for the command: each kind has one of its own, and small writes the shortest."""
+        """Judge a command: each kind has a flow of its own, a plain SET of a small value none."""
+        if command.spec is self._plain_set:
+            args = command.args
+            if (
+                len(args) < 3
+                or args[2].__class__ not in _SIZED
+                or len(args[2]) > self._small_value
+                or args[1].__class__ not in _SIZED
+                or len(args[1]) > self._small_key
+            ):
+                self._judge.arguments(command)
+            return (yield command)
         try:
             flow = self._flows[command.spec]
         except KeyError:
             flow = self._flows[command.spec] = self._flow_for(command.spec) or _pass_on
-        return flow(command)
+        return (yield from flow(command))
 
     @hookimpl
     def redis_batch(self, batch: Batch) -> Flow:
@@ -127,11 +144,6 @@ class SizeGuard:
             return self._writes.grow
         if name in STORES:
             return self._writes.store
-        if name == "SET" and not (
-            self._policies.options("ttl", spec) or self._policies.options("max_length", spec)
-        ):
-            floors = self._judge.floors(spec)
-            return self._writes.small_set(floors.key, floors.size)
         if name in MEASURES:
             return self._writes.replace
         if self._policies.names_commands("reply_bytes", spec):

@@ -70,29 +70,6 @@ class Writes:
         sent = self._caps.write(command, keys[0]) if keys else command
         return (yield from self._send(sent, self._caps.expiries(command, keys)))
 
-    def small_set(self, key_floor: float, value_floor: float) -> Callable[[Command], Flow]:
-        """A flow around SET that costs next to nothing for small values.
-
-        Args:
-            key_floor: the length of a key below which no limit says anything.
-            value_floor: the same for values.
-        """
-        kinds = (bytes, str)
-
-        def small_set(command: Command) -> Flow:
-            args = command.args
-            if (
-                len(args) < 3
-                or args[2].__class__ not in kinds
-                or len(args[2]) > value_floor
-                or args[1].__class__ not in kinds
-                or len(args[1]) > key_floor
-            ):
-                self._judge.arguments(command)
-            return (yield command)
-
-        return small_set
-
     def store(self, command: Command) -> Flow:
         """Around a write that stores a result and replies with its size."""
         index = store_key(command.spec.name, command.wire)

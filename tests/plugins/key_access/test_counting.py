@@ -17,7 +17,7 @@ from redis_middleware_plugins.key_access import KeyAccess, KeyReport, Report
 
 
 def _wrapped(client: Any, **settings: Any) -> tuple[Any, KeyAccess]:
-    wrapped = wrap(client, {"key_access": {"metrics": False, **settings}}, plugins=[KeyAccess])
+    wrapped = wrap(client, {"key_access": {**settings}}, plugins=[KeyAccess])
     plugin = middleware_of(wrapped).plugins["key_access"]
     assert isinstance(plugin, KeyAccess)
     return wrapped, plugin

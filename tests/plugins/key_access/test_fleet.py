@@ -21,7 +21,6 @@ from redis_middleware_plugins.key_access.fleet_reading import FleetReader
 PREFIX = "redis-middleware:key_access"
 # Hot for the fleet is less than hot for one process, so that each can be told from the other.
 FLEET: dict[str, Any] = {
-    "metrics": False,
     "keys": "plain",
     "hot": {"share": 0.1, "least_rate": 25, "times_average": 2},
     "fleet": {"enabled": True, "every": "200 ms"},

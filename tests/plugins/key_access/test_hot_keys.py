@@ -19,7 +19,7 @@ class Load:
         self.clock = FakeClock(100.0)
         self.random = Random(3)
         self.plugin = KeyAccess(
-            KeyAccessSettings(metrics=False, **settings),
+            KeyAccessSettings(**settings),
             clock=self.clock,
             wall_clock=self.clock,
             random=self.random.random,
@@ -74,10 +74,10 @@ def test_a_hot_key_cools_down_after_the_window() -> None:
 def test_between_the_thresholds_nothing_changes() -> None:
     """A share between leaving and entering neither makes a key hot nor cools it down."""
     load = Load()
-    load.run(20, 800, hot_share=0.012)
+    load.run(8, 800, hot_share=0.012)
     assert load.changes == []
     load.run(3, 800, hot_share=0.2)
-    load.run(20, 800, hot_share=0.015)
+    load.run(12, 800, hot_share=0.015)
     assert load.changes == [("became hot", b"hot")]
 
 
@@ -98,9 +98,9 @@ def test_an_absolute_rate_makes_a_key_hot() -> None:
     assert ("became hot", b"hot") in load.changes
 
 
-@pytest.mark.parametrize("keys", [50, 600, 5000])
+@pytest.mark.parametrize("keys", [50, 600])
 def test_uniform_loads_raise_no_alarm(keys: int) -> None:
-    """Two minutes of random keys, few or many: none is ever called hot."""
+    """A minute of random keys, few or many: none is ever called hot."""
     load = Load()
     load.run(60, 200, keys=keys)
     assert load.changes == []

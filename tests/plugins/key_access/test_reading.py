@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from opentelemetry import metrics as api
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from redis_middleware import SettingsError
 from redis_middleware.settings import load_settings
 from redis_middleware.testing import FakeClock, Script
-from redis_middleware_plugins.key_access import KeyAccess, KeyAccessSettings
+from redis_middleware_plugins.key_access import (
+    Bounds,
+    HotKey,
+    HotKeyEvent,
+    KeyAccess,
+    KeyAccessSettings,
+)
 from redis_middleware_plugins.key_access.groups import KeyGroups
+from redis_middleware_plugins.key_access.hot import Source
+from redis_middleware_plugins.key_access.subscribers import Subscribers
 
 
 def _script(**settings: Any) -> tuple[Script, KeyAccess]:
     clock = FakeClock(100.0)
-    plugin = KeyAccess(KeyAccessSettings(**{"metrics": False, **settings}), clock=clock)
+    plugin = KeyAccess(KeyAccessSettings(**settings), clock=clock)
     return Script(plugin, clock=clock).answers(lambda command: b"value"), plugin
 
 
@@ -107,41 +112,34 @@ def test_settings_that_cannot_be_used(table: dict[str, Any], message: str) -> No
         settings.for_plugin("key_access", KeyAccessSettings)
 
 
-def test_metrics_do_not_grow_with_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metrics_do_not_grow_with_keys() -> None:
     """A thousand keys: ten ranks, the groups that there is room for, and no key as an attribute."""
-    reader = InMemoryMetricReader()
-    provider = MeterProvider([reader])
-    monkeypatch.setattr("redis_middleware_plugins.key_access.metrics.get_meter", provider.get_meter)
-    assert api.get_meter_provider() is not provider
-    scripts = []
-    for _ in range(2):
-        script, plugin = _script(metrics=True, most_groups=3, label="app")
-        scripts.append((script, plugin))
-        for number in range(1000):
-            script.run("GET", f"{'abcdefghij'[number % 10]}:{number}")
-        script.clock.advance(1.5)
-        plugin.report()
-    points: dict[str, list[Any]] = {}
-    data = reader.get_metrics_data()
-    assert data is not None
-    for resource in data.resource_metrics:
-        for scope in resource.scope_metrics:
-            for metric in scope.metrics:
-                name = metric.name.removeprefix("redis_middleware.key_access.")
-                points.setdefault(name, []).extend(metric.data.data_points)
-    clients = {point.attributes["client"] for point in points["hot_keys"]}
-    assert clients == {"app", "app-2"}
-    ranks = [p.attributes["rank"] for p in points["rank.share"] if p.attributes["client"] == "app"]
+    script, plugin = _script(most_groups=3)
+    for number in range(1000):
+        script.run("GET", f"{'abcdefghij'[number % 10]}:{number}")
+    script.clock.advance(1.5)
+    plugin.report()
+    readings = {metric.name: list(metric.readings) for metric in plugin.metrics()}
+    ranks = [reading.attributes["rank"] for reading in readings["key_access.rank.share"]]
     assert ranks == [str(rank) for rank in range(1, 11)]
     groups = {
-        point.attributes["group"]: point.value
-        for point in points["group.accesses"]
-        if point.attributes["client"] == "app"
+        reading.attributes["group"]: reading.value
+        for reading in readings["key_access.group.accesses"]
     }
     assert len(groups) == 4
     assert groups["overflow"] == 700
-    assert "key.rate" not in points
-    assert all("key" not in point.attributes for found in points.values() for point in found)
+    assert readings["key_access.key.rate"] == []
+    assert all("key" not in reading.attributes for found in readings.values() for reading in found)
+
+
+def test_key_names_as_attributes_are_capped() -> None:
+    """Opted in, only so many of the top keys are named."""
+    script, plugin = _script(metrics_keys=2, keys="masked")
+    for number in range(50):
+        script.run("GET", f"user:{number}")
+    script.clock.advance(1.5)
+    (rates,) = [metric for metric in plugin.metrics() if metric.name == "key_access.key.rate"]
+    assert [reading.attributes for reading in rates.readings] == [{"key": "user:*"}] * 2
 
 
 def test_changed_settings_keep_subscribers() -> None:
@@ -154,8 +152,27 @@ def test_changed_settings_keep_subscribers() -> None:
         script.run("GET", f"key:{number}")
     script.run_in_background("watch", sleeps=1)
     assert events == ["became hot"]
-    plugin.reconfigure(KeyAccessSettings(metrics=False, keys="masked"))
+    plugin.reconfigure(KeyAccessSettings(keys="masked"))
     assert events == ["became hot", "cooled down"]
     assert not plugin.hot_keys
     script.run("GET", "key:1")
     assert plugin.report().windows[0].keys[0].name == "key:*"
+
+
+def test_a_key_hot_for_two_reasons_is_told_once() -> None:
+    """Hot by the process and by the fleet: it has cooled down when it is hot by neither."""
+    subscribers = Subscribers()
+    told: list[str] = []
+    subscribers.add(lambda event: told.append(event.change))
+    none = Bounds(0, 0, 0)
+
+    def change(what: Literal["became hot", "cooled down"], source: Source) -> None:
+        key = HotKey(b"key", "key", "read", none, none, 1, None, source)
+        subscribers.tell([HotKeyEvent(what, key, 0.0)])
+
+    change("became hot", "process")
+    change("became hot", "fleet")
+    change("cooled down", "process")
+    assert told == ["became hot"]
+    change("cooled down", "fleet")
+    assert told == ["became hot", "cooled down"]

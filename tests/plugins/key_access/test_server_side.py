@@ -142,7 +142,7 @@ def test_the_command_top(clean_standalone: Server) -> None:
     nobody = runner.invoke(app, ["top", url, "--once"])
     assert nobody.exit_code == 1
     assert "fleet.enabled" in nobody.output
-    settings = {"metrics": False, "fleet": {"enabled": True, "every": "200 ms"}}
+    settings = {"fleet": {"enabled": True, "every": "200 ms"}}
     client = wrap(
         redis.Redis(port=clean_standalone.port), {"key_access": settings}, plugins=[KeyAccess]
     )

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import pytest
 import redis
 import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from tests.plugins.local_cache.clients import (
     cache_of,
     cached,
@@ -66,7 +68,7 @@ def test_last_values_outlive_the_server() -> None:
     """With stale_if_error a read is answered while the server is down, and marked."""
     with standalone() as server:
         rules = [{"keys": "*", "stale_if_error": 60}]
-        bare = redis.Redis(port=server.port, retry=None)
+        bare = redis.Redis(port=server.port, retry=Retry(NoBackoff(), 0))
         with cached(bare, rules, check_every=0.1) as client:
             wait_until(is_on(client))
             client.set("k", "last")

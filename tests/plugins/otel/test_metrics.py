@@ -13,7 +13,7 @@ from opentelemetry.semconv._incubating.metrics import db_metrics as incubating
 from opentelemetry.semconv.metrics import db_metrics
 from tests.plugins.otel.conftest import MakeClient, Recorded
 
-from redis_middleware import NIL, Command, Flow, hookimpl, wrap
+from redis_middleware import NIL, Command, Flow, hookimpl, middleware_of, wrap
 from redis_middleware.embedded import Cluster, Server
 from redis_middleware.notes import note_answer, note_cache, note_redirection
 from redis_middleware.readings import Kind, Metric, Reading
@@ -131,6 +131,20 @@ def test_waiting_for_a_connection(recorded: Recorded, clean_standalone: Server) 
     assert waits.count >= 2
     (timeouts,) = recorded.points(incubating.DB_CLIENT_CONNECTION_TIMEOUTS)
     assert timeouts.value == 1
+
+
+def test_taken_out_of_the_pipeline(recorded: Recorded, clean_standalone: Server) -> None:
+    """Removed from a running client, the plugin leaves its pool as it was, and records no more."""
+    pool = redis.BlockingConnectionPool(port=clean_standalone.port, max_connections=2)
+    client = wrap(redis.Redis(connection_pool=pool), {}, plugins=[recorded.plugin()])
+    assert "get_connection" in vars(pool)
+    client.get("key")
+    middleware_of(client).remove("otel")
+    client.get("key")
+    client.close()
+
+    assert "get_connection" not in vars(pool)
+    assert len(recorded.spans("GET")) == 1
 
 
 async def test_waiting_in_an_async_pool(recorded: Recorded, clean_standalone: Server) -> None:

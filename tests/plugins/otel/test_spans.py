@@ -26,7 +26,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from tests.plugins.otel.conftest import MakeClient, Recorded
 
 from redis_middleware import Command, Flow, hookimpl, wrap
-from redis_middleware.embedded import Cluster, Server
+from redis_middleware.embedded import Cluster, SentinelDeployment, Server
 from redis_middleware.testing import Script
 from redis_middleware_plugins.otel import OtelSettings
 
@@ -296,6 +296,20 @@ def test_a_unix_socket_is_the_address(recorded: Recorded, clean_standalone: Serv
     span = recorded.span("GET")
     assert span.attributes["server.address"] == path
     assert "server.port" not in span.attributes
+
+
+def test_a_sentinel_names_the_server_found(
+    recorded: Recorded, clean_sentinel: SentinelDeployment
+) -> None:
+    """Behind a sentinel the address is that of the server that it named."""
+    client = redis.Sentinel(clean_sentinel.addresses).master_for(clean_sentinel.service_name)
+    wrap(client, {}, plugins=[recorded.plugin()])
+    client.get("key")
+    client.get("key")
+    client.close()
+
+    span = recorded.spans("GET")[-1]
+    assert span.attributes["server.port"] == clean_sentinel.primary.port
 
 
 def test_a_cluster_names_node_and_slot(recorded: Recorded, clean_cluster: Cluster) -> None:

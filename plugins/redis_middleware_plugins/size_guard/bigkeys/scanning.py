@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
@@ -43,7 +44,7 @@ def choose_step(client: redis.Redis) -> tuple[Step, str]:
 class Scan:
     """A scan of one server from a cursor on.
 
-    The next step is under way while its caller adds up the last one.
+    The next steps are under way while its caller adds up the last one.
 
     Args:
         client: a client of the server whose replies are bytes; nobody else may use it meanwhile.
@@ -67,7 +68,7 @@ class Scan:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
-        self._cursor = cursor
+        self._cursor: str | None = cursor
         self._hold = hold
         self._load = load
         self._sleep = sleep
@@ -78,19 +79,22 @@ class Scan:
 
     def batches(self) -> Iterator[Batch]:
         """Yield what the steps find, until the whole server is scanned."""
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="bigkeys") as executor:
-            pending = executor.submit(self._next, self._cursor)
-            while True:
-                batch = pending.result()
-                if batch.cursor == "0":
-                    yield batch
-                    return
-                pending = executor.submit(self._next, batch.cursor)
+        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bigkeys")
+        try:
+            # The step after the next waits in line: the server is asked again at once.
+            ahead = deque([executor.submit(self._next), executor.submit(self._next)])
+            while (batch := ahead.popleft().result()) is not None:
+                ahead.append(executor.submit(self._next))
                 yield batch
+        finally:
+            executor.shutdown(cancel_futures=True)
 
-    def _next(self, cursor: str) -> Batch:
+    def _next(self) -> Batch | None:
+        if self._cursor is None:
+            return None
         start = perf_counter()
-        batch = self._step(self._client, cursor, self._count)
+        batch = self._step(self._client, self._cursor, self._count)
+        self._cursor = None if batch.cursor == "0" else batch.cursor
         took = perf_counter() - start
         self.longest = max(self.longest, batch.held)
         factor = self._hold / max(batch.held, 1e-6)
