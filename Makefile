@@ -51,7 +51,8 @@ bench: venv  ## Run the benchmarks; one group with only=engine
 	$(BIN)/python -m benchmarks $(only)
 
 test-redis-py: venv  ## Run redis-py's own tests, bare and wrapped, and compare
-	$(BIN)/python tests/redis_py/run.py $(args)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,test-redis-py]'
+	$(BIN)/python -m tests.redis_py $(args)
 
 dist: venv  ## Build the wheel and the source distribution into dist/
 	rm -rf dist

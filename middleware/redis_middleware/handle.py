@@ -197,9 +197,7 @@ class Middleware:
                 return
             settings = self._reload()
             running = self.pipeline.plugins
-            plugins = plugins_after(
-                settings, self._sources, running, self._added, self._removed
-            )
+            plugins = plugins_after(settings, self._sources, running, self._added, self._removed)
             before, self.settings = self.settings, settings
             reconfiguration = Reconfiguration(plugins, running)
             try:

@@ -79,6 +79,10 @@ class Control:
             for node in self.nodes
         )
 
+    def blocked(self) -> int:
+        """How many connections wait in a blocking command."""
+        return sum(int(node.info("clients")["blocked_clients"]) for node in self.nodes)
+
     def delete(self, key: str) -> None:
         """Delete a key, wherever it is."""
         for node in self.nodes:

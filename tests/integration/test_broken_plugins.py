@@ -263,9 +263,7 @@ def _at_most(control: Control, name: str, count: int) -> bool:
 
 
 @each_kind(
-    kind
-    for kind in WRITING
-    if not kind.is_single and not kind.is_fake and kind.keeps_connections
+    kind for kind in WRITING if not kind.is_single and not kind.is_fake and kind.keeps_connections
 )
 async def test_connections(kind: Kind, servers: Servers) -> None:
     """A bug around the making of connections is raised, and leaves none of them open."""

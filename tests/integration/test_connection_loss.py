@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from typing import Any
+
+import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from tests.integration import awaiting
 from tests.integration.contract import Run, contract
-from tests.integration.kinds import ESSENTIAL, MAIN, WRITING
+from tests.integration.each_kind import each_kind, numbered_commands_work, wrapped
+from tests.integration.kinds import ESSENTIAL, MAIN, WRITING, Kind
+from tests.integration.servers import Servers
+
+from redis_middleware import Command, Flow, hookimpl
 
 REAL = [kind for kind in MAIN if not kind.is_fake]
 WRITABLE = [kind for kind in WRITING if not kind.is_fake]
@@ -100,3 +108,60 @@ async def test_exhausted_pool(run: Run) -> None:
     await awaiting.settle(holder.reset())
     await run.record(pipe.execute)
     await run.record(run.client.get, "{k}1")
+
+
+class Reconnecting:
+    """Sends once more what was lost with a connection.
+
+    Attributes:
+        losses: how often that was.
+    """
+
+    name = "reconnecting"
+
+    def __init__(self) -> None:
+        self.losses = 0
+
+    @hookimpl
+    def redis_command(self, command: Command) -> Flow:
+        """A retry is another ``yield``."""
+        try:
+            return (yield command)
+        except redis.ConnectionError:
+            self.losses += 1
+            return (yield command)
+
+
+@each_kind(WRITABLE)
+async def test_plugin_that_tries_again(kind: Kind, servers: Servers) -> None:
+    """A plugin sees the loss, and its second send goes over a new connection; pipelines too."""
+    plugin = Reconnecting()
+    name = f"lost-{kind}".replace(" ", "-")
+    options = {"client_name": name, "retry": once()}
+    async with wrapped(kind, servers, [plugin], **options) as client:
+        await awaiting.settle(client.set("{k}1", 1))
+
+        def pipeline() -> Any:
+            pipe = client.pipeline(transaction=False)
+            pipe.blpop(["{k}list"], 5).get("{k}1")
+            return pipe.execute()
+
+        for block, flows in ((lambda: client.blpop(["{k}list"], 5), 1), (pipeline, 2)):
+            plugin.losses = 0
+            timer = threading.Timer(0.05, lose_and_push, [kind, servers, name])
+            timer.start()
+            reply = await awaiting.settle(block())
+            assert "x" in str(reply)
+            timer.join()
+            # A cluster client may find another way by itself.
+            assert plugin.losses == flows or kind.is_cluster
+        await numbered_commands_work(client, 20)
+
+
+def lose_and_push(kind: Kind, servers: Servers, name: str) -> None:
+    """Kill the client's connections; once it has new ones, end its waiting."""
+    control = kind.control(servers)
+    control.kill_connections(name)
+    control.wait_until(lambda: control.blocked() > 0, "the command is sent again")
+    pusher = servers.cluster_client if kind.is_cluster else control.nodes[0]
+    pusher.rpush("{k}list", "x")

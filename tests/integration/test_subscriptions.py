@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from typing import Any
 
 from tests.integration import awaiting
@@ -133,6 +135,36 @@ async def test_thread(run: Run) -> None:
     async with awaiting.entered(run.client.pubsub()) as unhandled:
         await run.record(unhandled.subscribe, "{c}one")
         await run.record(unhandled.run_in_thread)
+
+
+@contract([kind for kind in PUBLISHING if kind.is_async and not kind.is_cluster], counts=False)
+async def test_task(run: Run) -> None:
+    """``run()`` hands messages to handlers, also to coroutines, until it is cancelled."""
+    handled: list[Any] = []
+    failures: list[BaseException] = []
+
+    def handle(message: Any) -> None:
+        handled.append(message)
+        if len(handled) == 2:
+            raise LookupError("from the handler")
+
+    async def handle_async(message: Any) -> None:
+        handled.append(message)
+
+    def take(error: BaseException, _: Any) -> None:
+        failures.append(error)
+
+    pubsub = run.client.pubsub()
+    await pubsub.subscribe(**{"{c}one": handle, "{c}two": handle_async})
+    task = asyncio.create_task(pubsub.run(exception_handler=take, poll_timeout=0.01))
+    for channel in ("{c}one", "{c}one", "{c}two"):
+        await run.until(functools.partial(run.client.publish, channel, "news"))
+    await run.until(lambda: len(handled) == 3 and failures)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await pubsub.aclose()
+    run.note(handled)
+    run.note(failures)
 
 
 @contract(PUBLISHING, counts=False)

@@ -18,7 +18,7 @@ Source = Literal["process", "fleet"]
 
 _FEWEST: Final = 16
 """With so many accesses, ten times as many as the average key's, chance is as good as ruled out:
-on a uniform load of ever so many keys it brings that about less than once in 10^10 checks."""
+on a uniform load it brings that about less than once in 10^10 looks at a key."""
 _ONE_SIDED: Final = 0.9
 
 
