@@ -59,5 +59,5 @@ dist: venv  ## Build the wheel and the source distribution into dist/
 	$(BIN)/python -m build
 
 clean:  ## Remove .venv and everything built or cached
-	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

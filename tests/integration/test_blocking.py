@@ -21,7 +21,6 @@ async def test_waiting(run: Run) -> None:
     run.later(0.03, lambda: other.zadd("{b}zset", {"a": 1}))
     await run.record(client.bzpopmin, "{b}zset", 5)
     await run.record(client.bzpopmin, "{b}zset", 0.01)
-    await run.record(client.wait, 0, 1)
 
 
 @contract(ESSENTIAL, counts=False, socket_timeout=0.2, retry=Retry(NoBackoff(), 0))

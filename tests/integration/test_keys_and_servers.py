@@ -72,7 +72,6 @@ async def test_servers(run: Run) -> None:
         call("module_list"),
         call("module_load", "/no/such/file"),
         call("dbsize"),
-        call("wait", 0, 10),
         call("function_list"),
         call("memory_usage", "missing"),
         call("execute_command", "GET", "missing"),

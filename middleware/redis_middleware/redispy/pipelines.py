@@ -22,8 +22,9 @@ from redis_middleware.command import Batch, Command, Place
 from redis_middleware.drivers import run, run_async, run_steps, run_steps_async
 from redis_middleware.lockstep import Lockstep, has_exceptions
 from redis_middleware.redispy.adoption import Adopted, adopt, adopt_copy
+from redis_middleware.redispy.first_errors import AsyncFirstErrors, FirstErrors
 from redis_middleware.redispy.immediate import AsyncImmediateTransport, ImmediateTransport
-from redis_middleware.redispy.strategies import AsyncRetries, adopt_strategy
+from redis_middleware.redispy.strategies import adopt_strategy
 
 if TYPE_CHECKING:
     from redis_middleware.handle import Middleware
@@ -53,6 +54,10 @@ class _Queue:
     @staticmethod
     def is_watching(pipe: Any) -> bool:
         return bool(pipe.watching)
+
+    @staticmethod
+    def executor(pipe: Any) -> Any:
+        return pipe
 
     @staticmethod
     def annotate(pipe: Any, error: Exception, number: int, args: tuple[Any, ...]) -> None:
@@ -88,6 +93,10 @@ class _ClusterQueue:
     @staticmethod
     def is_watching(pipe: Any) -> bool:
         return bool(getattr(pipe._execution_strategy, "_watching", False))
+
+    @staticmethod
+    def executor(pipe: Any) -> Any:
+        return pipe._execution_strategy
 
     @staticmethod
     def annotate(pipe: Any, error: Exception, number: int, args: tuple[Any, ...]) -> None:
@@ -210,10 +219,11 @@ class _Prepared:
 class _BatchTransport:
     sleep: Any = staticmethod(time.sleep)
 
-    def __init__(self, prepared: _Prepared, execute: Any, arguments: tuple[Any, ...]) -> None:
+    def __init__(self, prepared: _Prepared, execute: Any, *arguments: Any) -> None:
         self._prepared = prepared
         self._execute = execute
         self._arguments = arguments
+        self._executor: FirstErrors = prepared.queue.executor(prepared.pipe)
 
     def send(self, batch: Batch) -> Any:
         self._prepared.load_whole(batch)
@@ -224,9 +234,15 @@ class _BatchTransport:
         return self._send()
 
     def _send(self) -> Any:
+        self._executor._begin_round()
         try:
-            replies: Sequence[Any] = self._execute(False, *self._arguments)
+            replies: Any = self._execute(*self._arguments)
+        except Exception as error:
+            replies = self._executor._replies_with(error)
+            if replies is None:
+                raise
         finally:
+            self._executor._end_round()
             self._prepared.done()
         return replies
 
@@ -235,9 +251,15 @@ class _AsyncBatchTransport(_BatchTransport):
     sleep: Any = staticmethod(asyncio.sleep)
 
     async def _send(self) -> Any:
+        self._executor._begin_round()
         try:
-            replies: Sequence[Any] = await self._execute(False, *self._arguments)
+            replies: Any = await self._execute(*self._arguments)
+        except Exception as error:
+            replies = self._executor._replies_with(error)
+            if replies is None:
+                raise
         finally:
+            self._executor._end_round()
             self._prepared.done()
         return replies
 
@@ -252,8 +274,9 @@ class _SyncPipeline(Adopted):
         execute = super().execute  # type: ignore[misc]
         if prepared.batch is None:
             return execute(raise_on_error)
+        transport = _BatchTransport(prepared, execute, raise_on_error)
         try:
-            replies = run_steps(prepared.lockstep.steps(), _BatchTransport(prepared, execute, ()))
+            replies = run_steps(prepared.lockstep.steps(), transport)
             if prepared.must_check_watch():
                 prepared.load(())
                 execute(False)
@@ -275,7 +298,7 @@ class _AsyncPipeline(Adopted):
         execute = super().execute  # type: ignore[misc]
         if prepared.batch is None:
             return await execute(raise_on_error, *arguments)
-        transport: Any = _AsyncBatchTransport(prepared, execute, arguments)
+        transport: Any = _AsyncBatchTransport(prepared, execute, raise_on_error, *arguments)
         try:
             replies = await run_steps_async(prepared.lockstep.steps(), transport)
             if prepared.must_check_watch():
@@ -289,7 +312,15 @@ class _AsyncPipeline(Adopted):
         return prepared.finish(replies, raise_on_error)
 
 
-class _PlainPipeline(_SyncPipeline):
+class _PlainPipeline(FirstErrors, _SyncPipeline):
+    def _execute_transaction(self, connection: Any, commands: Any, raise_on_error: bool) -> Any:
+        execute = super()._execute_transaction  # type: ignore[misc]
+        return self._attempt(lambda raises: execute(connection, commands, raises), raise_on_error)
+
+    def _execute_pipeline(self, connection: Any, commands: Any, raise_on_error: bool) -> Any:
+        execute = super()._execute_pipeline  # type: ignore[misc]
+        return self._attempt(lambda raises: execute(connection, commands, raises), raise_on_error)
+
     def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
         middleware = self._redis_middleware
         execute = super().immediate_execute_command  # type: ignore[misc]
@@ -300,7 +331,21 @@ class _PlainPipeline(_SyncPipeline):
         return run(chain, command, ImmediateTransport(execute), middleware.once)
 
 
-class _PlainAsyncPipeline(_AsyncPipeline):
+class _PlainAsyncPipeline(AsyncFirstErrors, _AsyncPipeline):
+    async def _execute_transaction(
+        self, connection: Any, commands: Any, raise_on_error: bool
+    ) -> Any:
+        execute = super()._execute_transaction  # type: ignore[misc]
+        return await self._attempt(
+            lambda raises: execute(connection, commands, raises), raise_on_error
+        )
+
+    async def _execute_pipeline(self, connection: Any, commands: Any, raise_on_error: bool) -> Any:
+        execute = super()._execute_pipeline  # type: ignore[misc]
+        return await self._attempt(
+            lambda raises: execute(connection, commands, raises), raise_on_error
+        )
+
     async def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
         middleware = self._redis_middleware
         execute = super().immediate_execute_command  # type: ignore[misc]
@@ -320,9 +365,6 @@ class _AsyncClusterPipeline(_AsyncPipeline):
     _queue = _ClusterQueue
 
     def execute(self, raise_on_error: bool = True, allow_redirections: bool = True) -> Any:
-        strategy = self._execution_strategy  # type: ignore[attr-defined]
-        if isinstance(strategy, AsyncRetries):
-            strategy.start(tries_again=raise_on_error)
         return super().execute(raise_on_error, allow_redirections)
 
 

@@ -1,6 +1,7 @@
 """Cluster pipelines hand their commands to a strategy: one for transactions, one for the others.
 
-What such a strategy does itself, past its pipeline, runs the client's plugins here.
+What such a strategy does itself, past its pipeline, runs the client's plugins here, and what it
+raises within its retries is kept here.
 """
 
 from __future__ import annotations
@@ -12,18 +13,23 @@ import redis.cluster
 
 from redis_middleware.command import Command, Place
 from redis_middleware.drivers import run, run_async
+from redis_middleware.redispy.first_errors import AsyncFirstErrors, FirstErrors
 from redis_middleware.redispy.immediate import AsyncImmediateTransport, ImmediateTransport
 
 if TYPE_CHECKING:
     from redis_middleware.handle import Middleware
 
-__all__ = ["AsyncRetries", "adopt_strategy"]
+__all__ = ["adopt_strategy"]
 
 
-class _SyncTransaction(redis.cluster.TransactionStrategy):
+class _SyncTransaction(redis.cluster.TransactionStrategy, FirstErrors):
     """Sends commands at once while it watches keys."""
 
     _redis_middleware: Middleware
+
+    def _execute_transaction(self, stack: Any, raise_on_error: bool) -> Any:
+        execute: Any = super()._execute_transaction
+        return self._attempt(lambda raises: execute(stack, raises), raise_on_error)
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         middleware = self._redis_middleware
@@ -35,10 +41,14 @@ class _SyncTransaction(redis.cluster.TransactionStrategy):
         return run(chain, command, ImmediateTransport(execute), middleware.once)
 
 
-class _AsyncTransaction(redis.asyncio.cluster.TransactionStrategy):
+class _AsyncTransaction(redis.asyncio.cluster.TransactionStrategy, AsyncFirstErrors):
     """The same for redis.asyncio: a command that is sent at once is a coroutine."""
 
     _redis_middleware: Middleware
+
+    async def _execute_transaction(self, stack: Any, raise_on_error: bool) -> Any:
+        execute = super()._execute_transaction
+        return await self._attempt(lambda raises: execute(stack, raises), raise_on_error)
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         middleware = self._redis_middleware
@@ -58,19 +68,15 @@ def _is_immediate(strategy: Any, args: tuple[Any, ...]) -> bool:
     )
 
 
-class AsyncRetries(redis.asyncio.cluster.PipelineStrategy):
-    """Tries again after a lost connection without raising the errors of single commands.
+class _SyncPipeline(redis.cluster.PipelineStrategy, FirstErrors):
+    def _send_cluster_commands(
+        self, stack: Any, raise_on_error: bool = True, allow_redirections: bool = True
+    ) -> Any:
+        send: Any = super()._send_cluster_commands
+        return self._attempt(lambda raises: send(stack, raises, allow_redirections), raise_on_error)
 
-    redis.asyncio does that only where errors are to be raised. A round of the lockstep never
-    raises them, since each flow is to get its own: whether to try again is decided here.
 
-    Attributes:
-        retries_left: how often the pipeline may be tried again.
-    """
-
-    _redis_middleware: Middleware
-    retries_left = 0
-
+class _AsyncPipeline(redis.asyncio.cluster.PipelineStrategy, AsyncFirstErrors):
     async def _execute(
         self,
         client: Any,
@@ -78,22 +84,18 @@ class AsyncRetries(redis.asyncio.cluster.PipelineStrategy):
         raise_on_error: bool = True,
         allow_redirections: bool = True,
     ) -> Any:
-        replies = await super()._execute(client, stack, raise_on_error, allow_redirections)
-        failure = next((reply for reply in replies if isinstance(reply, Exception)), None)
-        if self.retries_left and isinstance(failure, client.ERRORS_ALLOW_RETRY):
-            self.retries_left -= 1
-            raise failure
-        return replies
-
-    def start(self, *, tries_again: bool) -> None:
-        """Begin an execution, which is tried again as often as the client's settings say."""
-        self.retries_left = self._pipe.cluster_client.retry.get_retries() if tries_again else 0
+        execute = super()._execute
+        return await self._attempt(
+            lambda raises: execute(client, stack, raises, allow_redirections), raise_on_error
+        )
 
 
+# redis-py's class comes first in each: an object can only become of a class of the same layout.
 _ADOPTED: dict[type, type] = {
     redis.cluster.TransactionStrategy: _SyncTransaction,
     redis.asyncio.cluster.TransactionStrategy: _AsyncTransaction,
-    redis.asyncio.cluster.PipelineStrategy: AsyncRetries,
+    redis.cluster.PipelineStrategy: _SyncPipeline,
+    redis.asyncio.cluster.PipelineStrategy: _AsyncPipeline,
 }
 
 
