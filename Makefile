@@ -2,11 +2,12 @@
 
 PYTHON ?= python3
 VENV := .venv
+LOWEST := .venv-lowest
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv test lint format types demo bench test-redis-py dist clean
+.PHONY: help venv test test-lowest lint format types demo bench test-redis-py dist clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +33,11 @@ $(INSTALLED): pyproject.toml
 
 test: venv  ## Run the whole test suite on real servers
 	$(BIN)/python -m pytest $(args)
+
+test-lowest: venv  ## Run the suites of the engine on the lowest redis-py that is supported
+	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' redis==7.0.1
+	$(LOWEST)/bin/python -m pytest tests/integration tests/flows tests/reload $(args)
 
 lint: venv  ## Check style and format
 	$(BIN)/ruff check
@@ -59,5 +65,5 @@ dist: venv  ## Build the wheel and the source distribution into dist/
 	$(BIN)/python -m build
 
 clean:  ## Remove .venv and everything built or cached
-	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .cache
+	rm -rf $(VENV) $(LOWEST) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -37,36 +37,56 @@ _seen: Counter[str] = Counter()
 _plugins: list[type] = []
 
 
-class Outer:
+class Inner:
     """Wants every command, implements every hook around something, and passes everything on."""
 
     @hookimpl
     def redis_command(self, command: Command) -> Flow:
         """Pass the command on, and its reply back."""
-        _seen["commands"] += 1
         return (yield command)
 
     @hookimpl
     def redis_batch(self, batch: Batch) -> Flow:
         """Pass the pipeline on, and its replies back."""
-        _seen["batches"] += 1
         return (yield batch)
 
     @hookimpl
     def redis_connect(self, connection: Connection) -> Flow:
         """Let the connection be made."""
-        _seen["connections"] += 1
         return (yield connection)
 
     @hookimpl
     def redis_message(self, message: Message) -> Flow:
         """Let the message be delivered."""
-        _seen["messages"] += 1
         return (yield message)
 
 
-class Inner(Outer):
-    """The same once more: a pipeline of several plugins takes other paths than one."""
+class Outer:
+    """The same, and counts: a pipeline of several plugins takes other paths than one."""
+
+    @hookimpl
+    def redis_command(self, command: Command) -> Flow:
+        """Count the command and pass it on."""
+        _seen["commands"] += 1
+        return (yield command)
+
+    @hookimpl
+    def redis_batch(self, batch: Batch) -> Flow:
+        """Count the pipeline and pass it on."""
+        _seen["batches"] += 1
+        return (yield batch)
+
+    @hookimpl
+    def redis_connect(self, connection: Connection) -> Flow:
+        """Count the connection and let it be made."""
+        _seen["connections"] += 1
+        return (yield connection)
+
+    @hookimpl
+    def redis_message(self, message: Message) -> Flow:
+        """Count the message and let it be delivered."""
+        _seen["messages"] += 1
+        return (yield message)
 
 
 class Copying:
