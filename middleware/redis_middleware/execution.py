@@ -76,12 +76,13 @@ class Execution:
         self._again: _Frame | None = None
 
     @classmethod
-    def of_started(cls, chain: Chain, item: Any, flows: Sequence[Flow]) -> Execution:
-        """One whose first flows were started with the item already."""
+    def of_started(cls, chain: Chain, item: Any, flows: Sequence[Flow | None]) -> Execution:
+        """One whose first hooks were called with the item already, and their flows started."""
         execution = cls()
         execution._stack = [
             (flow, hook, chain, index, item)
             for index, (flow, hook) in enumerate(zip(flows, chain.hooks, strict=False))
+            if flow is not None
         ]
         return execution
 
@@ -93,10 +94,12 @@ class Execution:
             failure = None
             try:
                 flow = hook.function(item)
-                yielded = flow.send(None)
+                yielded = item if flow is None else flow.send(None)
             except Exception as error:
                 failure = error
-            if failure is None:
+            if failure is None and flow is None:
+                request = _WITHOUT
+            elif failure is None:
                 self._stack.append((flow, hook, chain, index, item))
                 request = _WITHOUT if yielded is item else self.divert(yielded)
             else:
@@ -109,9 +112,8 @@ class Execution:
             index += 1
         return item
 
-    def start_behind(self, error: Exception, chain: Chain, item: Any) -> Any:
-        """Go on where the flow behind the started ones ended before its first ``yield``."""
-        index = len(self._stack)
+    def start_behind(self, error: Exception, chain: Chain, item: Any, index: int) -> Any:
+        """Go on where the flow at the index ended before its first ``yield``."""
         try:
             request = self._not_started(chain.hooks[index], item, error)
         finally:
@@ -308,19 +310,22 @@ class Execution:
             hook.report(error, item, ending=True)
 
 
-def descend(chain: Chain, item: Any) -> tuple[list[Flow], Execution | None, Any]:
+def descend(chain: Chain, item: Any) -> tuple[list[Flow | None], Execution | None, Any]:
     """Start every flow of the chain for the item.
 
     Returns:
-        The flows, ``None`` and the item; where one of them did anything but pass the item on, its
-        execution and the request to go on with.
+        The flows (``None`` for a hook that has nothing to do), ``None`` and the item; where one of
+        them did anything but pass the item on, its execution and the request to go on with.
     """
-    flows: list[Flow] = []
+    flows: list[Flow | None] = []
     yielded = item
     failure = None
     try:
         for function in chain.functions:
             flow = function(item)
+            if flow is None:
+                flows.append(None)
+                continue
             yielded = flow.send(None)
             flows.append(flow)
             if yielded is not item:
@@ -339,7 +344,7 @@ def descend(chain: Chain, item: Any) -> tuple[list[Flow], Execution | None, Any]
 
 
 def not_passed_on(
-    chain: Chain, item: Any, flows: list[Flow], yielded: Any, failure: Exception | None
+    chain: Chain, item: Any, flows: list[Flow | None], yielded: Any, failure: Exception | None
 ) -> tuple[Execution, Any]:
     """The execution and its request, after a flow of ``descend`` did not pass the item on.
 
@@ -349,19 +354,19 @@ def not_passed_on(
     execution = Execution.of_started(chain, item, flows)
     try:
         if failure is not None:
-            return execution, execution.start_behind(failure, chain, item)
+            return execution, execution.start_behind(failure, chain, item, len(flows))
         return execution, execution.divert(yielded)
     finally:
         del failure
 
 
-def interrupt(chain: Chain, item: Any, flows: list[Flow], error: BaseException) -> None:
+def interrupt(chain: Chain, item: Any, flows: list[Flow | None], error: BaseException) -> None:
     """Raise an interrupt in each of the flows that has not ended, innermost first."""
     Execution.of_started(chain, item, flows).interrupt(error)
 
 
 def not_sent(
-    chain: Chain, item: Any, flows: list[Flow], error: BaseException
+    chain: Chain, item: Any, flows: list[Flow | None], error: BaseException
 ) -> tuple[Execution, Any]:
     """The execution and its request, after the send behind ``descend`` failed.
 
@@ -378,7 +383,9 @@ def not_sent(
         del error
 
 
-def ascend(chain: Chain, item: Any, flows: list[Flow], reply: Any) -> tuple[Execution | None, Any]:
+def ascend(
+    chain: Chain, item: Any, flows: list[Flow | None], reply: Any
+) -> tuple[Execution | None, Any]:
     """Resume the flows of the chain, which all passed the item on, with its reply.
 
     Returns:
@@ -386,6 +393,8 @@ def ascend(chain: Chain, item: Any, flows: list[Flow], reply: Any) -> tuple[Exec
         execution and the request to go on with.
     """
     for flow in reversed(flows):
+        if flow is None:
+            continue
         yielded: Any = ENDED
         failure = None
         result = None
@@ -410,7 +419,7 @@ def ascend(chain: Chain, item: Any, flows: list[Flow], reply: Any) -> tuple[Exec
 def not_given_back(
     chain: Chain,
     item: Any,
-    flows: list[Flow],
+    flows: list[Flow | None],
     flow: Flow,
     reply: Any,
     yielded: Any,
@@ -444,7 +453,8 @@ def _not_a_flow(hook: Hook, item: Any, error: Exception) -> PluginError | None:
         if not in_flow and not hasattr(returned, "send"):
             return hook.error(
                 item,
-                "it is not a flow: the hook must be a generator function (with a yield in it), "
-                f"and it returned {_short.repr(returned)}",
+                "it is not a flow: the hook must be a generator function (with a yield in it) or "
+                "return one's generator, or None where it has nothing to do; it returned "
+                f"{_short.repr(returned)}",
             )
     return None

@@ -5,6 +5,10 @@ the next plugin and at last to redis-py, what it returns is the reply that the p
 (and at last the application) gets. The order of plugins is the order of the settings' list,
 outermost first; pluggy's ``tryfirst`` and ``trylast`` are honoured.
 
+A hook that is a plain function instead may return a generator of its own, or ``None`` where it has
+nothing to do around what it was called with: no generator is made then, which is most of what a
+plugin costs.
+
 For every flow:
 
 - It may raise. An exception raised on purpose passes unchanged: any exception class that is not
@@ -44,7 +48,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
 
 
 @hookspec
-def redis_command(command: Command) -> Flow:
+def redis_command(command: Command) -> Flow | None:
     """Around every command: single, in a pipeline, in a transaction, under WATCH.
 
     Args:
@@ -78,7 +82,7 @@ def redis_command(command: Command) -> Flow:
 
 
 @hookspec
-def redis_batch(batch: Batch) -> Flow:
+def redis_batch(batch: Batch) -> Flow | None:
     """Around a whole pipeline or transaction, outside of its commands' flows.
 
     Args:
@@ -102,7 +106,7 @@ def redis_batch(batch: Batch) -> Flow:
 
 
 @hookspec
-def redis_connect(connection: Connection) -> Flow:
+def redis_connect(connection: Connection) -> Flow | None:
     """Around the making of a connection: socket, TLS, and redis-py's handshake.
 
     Args:
@@ -125,7 +129,7 @@ def redis_connect(connection: Connection) -> Flow:
 
 
 @hookspec
-def redis_message(message: Message) -> Flow:
+def redis_message(message: Message) -> Flow | None:
     """Around the delivery of a message that a subscription received.
 
     Args:

@@ -76,7 +76,7 @@ class _Group:
 # A command to be sent and who waits for its reply: an execution; or the flows of a chain which all
 # passed the command on, as most do; or neither where no plugin wants the command. Tuples, since a
 # pipeline has one for each of its commands.
-_Send = tuple[Command, _Group, int, Execution | None, Chain | None, list[Flow] | None]
+_Send = tuple[Command, _Group, int, Execution | None, Chain | None, list[Flow | None] | None]
 
 
 # An execution that can go on, and how: a method of it and the argument.

@@ -103,7 +103,7 @@ class Behaviour:
     """What a plugin does with a command: as a flow, and as the model has it."""
 
     name: str
-    flow: Callable[[Command, str, int], Flow]
+    flow: Callable[[Command, str, int], Flow | None]
     model: Callable[[Inner, str, int], tuple[Rounds, Outcome]]
 
     def __repr__(self) -> str:
@@ -168,15 +168,19 @@ class Player:
         self._journal = journal
 
     @hookimpl
-    def redis_command(self, command: Command) -> Flow:
+    def redis_command(self, command: Command) -> Flow | None:
         """Behave."""
         path = str(command.args[1])
         flow = behaviour_of(self._behaviours, path).flow(command, path, self._number)
-        return self._journal.keep(self._number, path, flow)
+        return None if flow is None else self._journal.keep(self._number, path, flow)
 
 
 def _passes(command: Command, path: str, plugin: int) -> Flow:
     return (yield command)
+
+
+def _stands_aside(command: Command, path: str, plugin: int) -> None:
+    return None
 
 
 def _answers(command: Command, path: str, plugin: int) -> Flow:
@@ -332,6 +336,7 @@ def _unchanged(inner: Inner, path: str, plugin: int) -> tuple[Rounds, Outcome]:
 
 BEHAVIOURS = (
     Behaviour("passes", _passes, _unchanged),
+    Behaviour("stands aside", _stands_aside, _unchanged),
     Behaviour(
         "answers",
         _answers,

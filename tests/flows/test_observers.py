@@ -48,7 +48,7 @@ def answers_nil(command: Any) -> Flow:
 
 def is_no_flow(command: Any) -> Any:
     """A hook that is not even a generator function."""
-    return None
+    return 7
 
 
 def yields_nonsense(command: Any) -> Flow:

@@ -315,7 +315,7 @@ def _sync_executor(binding: Any) -> Callable[..., Any]:
             return client._execute_command(*args, **options)
 
         command = Command(args, options, chain.spec, view)
-        flows: list[Flow] = []
+        flows: list[Flow | None] = []
         yielded: Any = command
         failure: Exception | None = None
         answered = False
@@ -323,6 +323,9 @@ def _sync_executor(binding: Any) -> Callable[..., Any]:
         try:
             for function in chain.functions:
                 flow = function(command)
+                if flow is None:
+                    flows.append(None)
+                    continue
                 yielded = flow.send(None)
                 flows.append(flow)
                 if yielded is not command:
@@ -359,6 +362,8 @@ def _sync_executor(binding: Any) -> Callable[..., Any]:
             except BaseException as error:
                 return run_on(*not_sent(chain, command, flows, error), binding, once)
         for flow in reversed(flows):
+            if flow is None:
+                continue
             yielded, result, failure = ENDED, None, None
             try:
                 yielded = flow.send(reply)
