@@ -1,47 +1,50 @@
-"""Writes the figures of ``benchmarks/results`` into the README, between its markers."""
+"""The figures of ``benchmarks/results`` as Markdown, for the README and the documentation.
+
+``python -m tools.generate_docs`` puts them into the pages, so that none is typed by hand.
+"""
 
 from __future__ import annotations
 
-import json
-import re
-import sys
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
-README = Path(__file__).parent.parent / "README.md"
-RESULTS = Path(__file__).parent / "results"
+from benchmarks.rows import Row, described, groups, read_rows
+
+__all__ = ["figures", "ratios"]
 
 
-def table(group: str) -> str:
-    """A group's rows as a Markdown table, with the machine they were measured on."""
-    content = json.loads((RESULTS / f"{group}.json").read_text(encoding="utf-8"))
-    machine = content["machine"]
-    lines = [
-        f"Measured on {machine['date']}: Python {machine['python']}, redis-py {machine['redis']}, "
-        f"{machine['cores']} cores, server on the same machine.",
-        "",
-        "| measured | value | ± | target |",
-        "|---|---|---|---|",
+def figures(group: str) -> str:
+    """All rows of a group as a table, below the machine that they were measured on."""
+    machine, rows = read_rows(group)
+    lines = [f"{_measured(machine)}", "", "| measured | value | ± | target |", "|---|---|---|---|"]
+    lines += [
+        f"| {row.name} | {row.value:.3g} {row.unit} | {row.spread:.2g} | {_target(row)} |"
+        for row in rows
     ]
-    for row in content["rows"]:
-        target = "" if row["target"] is None else f"≤ {row['target']:g}"
-        missed = " (missed)" if row["holds"] is False else ""
-        lines.append(
-            f"| {row['name']} | {row['value']:.3g} {row['unit']} | {row['spread']:.2g} "
-            f"| {target}{missed} |"
-        )
     return "\n".join(lines)
 
 
-def main() -> int:
-    """Rewrite every marked part of the README."""
-    text = README.read_text(encoding="utf-8")
-    pattern = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
-    README.write_text(
-        pattern.sub(lambda found: f"{found[1]}{table(found[2])}\n{found[3]}", text),
-        encoding="utf-8",
-    )
-    return 0
+def ratios() -> str:
+    """Every ratio and every figure that has a target, of all groups."""
+    lines = []
+    for group in groups():
+        machine, rows = read_rows(group)
+        said = _measured(machine)
+        if said not in lines:
+            lines += [*[""][: len(lines)], said, "", "| group | measured | value | target |", "|---|---|---|---|"]
+        lines += [
+            f"| {row.group} | {row.name} | {row.value:.3g} {row.unit} | {_target(row)} |"
+            for row in rows
+            if row.is_compared
+        ]
+    return "\n".join(lines)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _measured(machine: Mapping[str, Any]) -> str:
+    return f"Measured on {machine['date']}: {described(machine)}."
+
+
+def _target(row: Row) -> str:
+    if row.target is None:
+        return ""
+    return f"≤ {row.target:g}{'' if row.holds else ' (missed)'}"

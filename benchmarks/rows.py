@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +15,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["Row", "machine", "print_rows", "write_rows"]
+__all__ = [
+    "Row",
+    "described",
+    "groups",
+    "machine",
+    "print_compared",
+    "print_rows",
+    "read_rows",
+    "write_rows",
+]
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -45,6 +54,11 @@ class Row:
         """Whether the target is met; ``None`` without one."""
         return None if self.target is None else self.value <= self.target
 
+    @property
+    def is_compared(self) -> bool:
+        """Whether it is a ratio, or has a target: what the table of all groups shows."""
+        return self.unit == "ratio" or self.target is not None
+
 
 def machine() -> dict[str, Any]:
     """What the figures were measured on."""
@@ -53,8 +67,43 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
         **{name: version(name) for name in ("redis", "hiredis", "pluggy")},
     }
+
+
+def _processor() -> str:
+    """The processor's model, as far as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor()
+
+
+def described(machine: Mapping[str, Any]) -> str:
+    """The machine in words."""
+    processor = machine.get("processor")
+    return (
+        f"Python {machine['python']}, redis-py {machine['redis']} with hiredis "
+        f"{machine['hiredis']}, {machine['system']}, {machine['cores']} cores"
+        f"{f' ({processor})' if processor else ''}, server on the same machine"
+    )
+
+
+def groups() -> list[str]:
+    """The groups whose rows are stored."""
+    return sorted(path.stem for path in RESULTS.glob("*.json"))
+
+
+def read_rows(group: str) -> tuple[dict[str, Any], list[Row]]:
+    """The machine and the rows that ``write_rows`` wrote last for a group."""
+    content = json.loads((RESULTS / f"{group}.json").read_text(encoding="utf-8"))
+    names = [each.name for each in fields(Row)]
+    return content["machine"], [
+        Row(**{name: row[name] for name in names}) for row in content["rows"]
+    ]
 
 
 def write_rows(group: str, rows: Iterable[Row]) -> Path:
@@ -69,6 +118,12 @@ def write_rows(group: str, rows: Iterable[Row]) -> Path:
     content = {"group": group, "machine": machine(), "rows": figures}
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
+
+
+def print_compared(rows: Iterable[Row], console: Console) -> None:
+    """Print one table of the ratios and of what has a target, of all groups."""
+    console.print(f"Machine: {described(machine())}.")
+    print_rows([row for row in rows if row.is_compared], console)
 
 
 def print_rows(rows: Iterable[Row], console: Console) -> None:

@@ -69,7 +69,9 @@ class Command:
         place: where it runs: by itself, in a pipeline, in a transaction or under WATCH.
         position: its index in the application's pipeline, from 0; ``None`` outside of one.
         target: where it should go: ``None`` for where the client sends it of its own accord, a
-            node of a cluster client, or another client of the same kind (sync or async).
+            node of a cluster client, a server (of ``ClientView.servers``), or another client of
+            the same kind (sync or async). A flow may set it on the command it was given before it
+            yields it.
         wire: ``args`` with the words of the name split, as they go over the wire.
         key_uses: position (in ``wire``) and kind of access of each key, in order.
         keys: the keys as bytes on the wire, in order.
@@ -211,10 +213,13 @@ class Batch:
     Attributes:
         place: ``Place.PIPELINE`` or ``Place.TRANSACTION``.
         client: facts of the client that runs it.
+        target: the server (of ``ClientView.servers``) that a transaction goes to; ``None`` for
+            where the client sends it of its own accord. Commands of a pipeline have targets of
+            their own.
         notes: a dictionary in which plugins leave notes for each other.
     """
 
-    __slots__ = ("_commands", "_queued", "_shapes", "client", "notes", "place")
+    __slots__ = ("_commands", "_queued", "_shapes", "client", "notes", "place", "target")
 
     def __init__(
         self,
@@ -228,6 +233,7 @@ class Batch:
         self._shapes: frozenset[tuple[Any, int]] | None = None
         self.place = place
         self.client = client
+        self.target: Any = None
         self.notes: dict[str, Any] = {} if notes is None else notes
 
     @classmethod
@@ -290,7 +296,9 @@ class Batch:
 
     def replace(self, commands: Sequence[Command]) -> Batch:
         """The same batch with other commands."""
-        return Batch(tuple(commands), self.place, self.client, self.notes)
+        other = Batch(tuple(commands), self.place, self.client, self.notes)
+        other.target = self.target
+        return other
 
     def __repr__(self) -> str:
         return f"<Batch of {len(self)} commands, {self.place.value}>"

@@ -75,12 +75,16 @@ def run_on(execution: Execution, request: Any, transport: Transport, once: OnceR
     """Go on with an execution; give the reply or raise what left the outermost flow."""
     try:
         while request is not DONE:
-            if request.__class__ is list or request.__class__ is Once:
+            kind = request.__class__
+            if kind is Once or (kind is list and not execution.is_innermost(request)):
                 return run_steps(Lockstep.of_request(execution, request, once).steps(), transport)
             try:
                 reply = _perform(request, transport)
             except Exception as error:
-                request = execution.throw(error, own=request.__class__ is Call)
+                if kind is list:
+                    request = execution.resume([error] * len(request))
+                else:
+                    request = execution.throw(error, own=kind is Call)
             else:
                 request = execution.resume(reply)
     except BaseException as error:
@@ -117,13 +121,17 @@ async def run_async(
                 return request
     try:
         while request is not DONE:
-            if request.__class__ is list or request.__class__ is Once:
+            kind = request.__class__
+            if kind is Once or (kind is list and not execution.is_innermost(request)):
                 steps = Lockstep.of_request(execution, request, once).steps()
                 return await run_steps_async(steps, transport)
             try:
                 reply = await _perform_async(request, transport)
             except Exception as error:
-                request = execution.throw(error, own=request.__class__ is Call)
+                if kind is list:
+                    request = execution.resume([error] * len(request))
+                else:
+                    request = execution.throw(error, own=kind is Call)
             else:
                 request = execution.resume(reply)
     except BaseException as error:

@@ -257,6 +257,10 @@ class Execution:
             return (chain, index + 1) if index + 1 < len(chain.hooks) else None
         return chain.chains.behind(hook, command) if chain.chains is not None else None
 
+    def is_innermost(self, commands: Sequence[Command]) -> bool:
+        """Whether no plugin is behind the flow of the last request for any of these commands."""
+        return bool(commands) and all([self.inner(command) is None for command in commands])
+
     @property
     def plugin(self) -> str:
         """The name of the plugin whose flow made the last request."""

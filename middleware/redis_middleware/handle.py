@@ -20,7 +20,7 @@ from redis_middleware.errors import PluginError, PluginNotFoundError, SettingsEr
 from redis_middleware.flow import Flow
 from redis_middleware.once import OnceRegistry
 from redis_middleware.pipeline import Pipeline
-from redis_middleware.redispy.connections import observe_connections
+from redis_middleware.redispy.connections import observe_connections, observe_pool
 from redis_middleware.redispy.view import AnyClient, ClientView
 from redis_middleware.reloading import Reconfiguration, plugins_after
 from redis_middleware.settings import Settings, Watch
@@ -274,6 +274,14 @@ class Middleware:
         client = self.client.client
         if client is not None and (self.pipeline.connect is not None or len(self.background)):
             observe_connections(client, self)
+            reference = weakref.ref(self)
+
+            def observe(pool: Any) -> None:
+                middleware = reference()
+                if middleware is not None:
+                    observe_pool(pool, middleware)
+
+            self.client.observe_pools(observe)
 
     def lease(self) -> Lease | None:
         """What a client and all that it makes have to hold.
@@ -304,11 +312,15 @@ class Middleware:
         """A client is being closed: background work ends, unless others of its pool go on."""
         if owns_pool or not self.shared:
             self.background.stop()
+            for servers in self.client.deployments:
+                servers.close()
 
     async def closing_async(self, *, owns_pool: bool) -> None:
         """The same for an async client, whose tasks are waited for."""
         if owns_pool or not self.shared:
             await self.background.stop_async()
+            for servers in self.client.deployments:
+                await servers.close_async()
 
     def shut_down(self) -> None:
         """End everything: background work, then each plugin's part in the client."""

@@ -114,7 +114,10 @@ class Lockstep:
         failures: what the driver's answers to commands had of failures so far.
         has_failures: whether any command failed, those that plugins made fail among them.
         faultless: a list of replies that is known to hold no failure; ``None`` for none.
+        current: the batch under way, as the flows around it yielded it last.
     """
+
+    current: Batch
 
     def __init__(self, once: OnceRegistry, *, transaction: bool = False) -> None:
         self._once = once
@@ -379,6 +382,7 @@ class Lockstep:
     def _begin_batch(self, owner: Execution | None, batch: Batch) -> None:
         self._sent = False
         self._lost = []
+        self.current = batch
         group = _Group("batch", owner, len(batch))
         chains = self._chains
         is_wanted = any([chains[word] for word, _ in batch.shapes])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 
 from redis_middleware.embedded.binary import find_server
+from redis_middleware.embedded.cluster_state import ClusterState, missing_in_cluster
 from redis_middleware.embedded.ports import HOST
 from redis_middleware.embedded.server import Server
+from redis_middleware.embedded.slot_migration import SlotMigration
 from redis_middleware.embedded.waiting import wait_until_nothing_missing
 from redis_middleware.embedded.workspace import Workspace
 
@@ -29,21 +31,21 @@ _NODE_TIMEOUT_WHILE_FORMING = 500
 
 
 class Cluster:
-    """The servers of a cluster.
+    """The servers of a cluster, and what can be changed about it while it runs.
 
     Attributes:
         primaries: the servers that were primaries when the cluster was formed.
         replicas: the servers that were replicas then.
+        nodes: all servers that are part of it now, the first primaries first.
     """
 
-    def __init__(self, primaries: Sequence[Server], replicas: Sequence[Server]) -> None:
+    def __init__(
+        self, primaries: Sequence[Server], replicas: Sequence[Server], start: Callable[[], Server]
+    ) -> None:
         self.primaries = tuple(primaries)
         self.replicas = tuple(replicas)
-
-    @property
-    def nodes(self) -> tuple[Server, ...]:
-        """All servers, the first primaries first."""
-        return self.primaries + self.replicas
+        self.nodes = [*primaries, *replicas]
+        self._start = start
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -54,6 +56,94 @@ class Cluster:
     def url(self) -> str:
         """The URL of the first server, for ``RedisCluster.from_url``."""
         return self.nodes[0].url
+
+    def primary_of(self, slot: int) -> Server:
+        """The server that is the primary of a slot now, as the first node that runs knows it.
+
+        Raises:
+            LookupError: it knows none.
+        """
+        asked = self._running[0]
+        port = ClusterState.at(asked).owner_of(slot)
+        for node in self.nodes:
+            if node.port == port:
+                return node
+        raise LookupError(f"{asked!r} knows no server of the cluster for slot {slot}")
+
+    def replicas_of(self, primary: Server) -> list[Server]:
+        """The servers that follow a primary now, by its own account."""
+        _, _, followers = primary.command("ROLE")
+        ports = {int(port) for _, port, _ in followers}
+        return [node for node in self.nodes if node.port in ports]
+
+    def migration(self, slot: int, to: Server) -> SlotMigration:
+        """Prepare to move a slot with its keys in steps, to look at what happens in between."""
+        return SlotMigration(slot, self.primary_of(slot), to, self.nodes)
+
+    def migrate(self, slots: Iterable[int], to: Server) -> None:
+        """Move slots with their keys; those that are there already stay."""
+        for slot in slots:
+            migration = self.migration(slot, to)
+            if migration.source is not to:
+                migration.start()
+                migration.finish()
+
+    def add_node(self, *, replica_of: Server | None = None) -> Server:
+        """Start another server and let it join; return it when every node knows it.
+
+        Args:
+            replica_of: the primary that it follows; without it, it is a primary without slots.
+
+        Raises:
+            ServerStartError: it does not come up, or does not join.
+        """
+        node = self._start()
+        node.wait_until_ready()
+        for other in self._running:
+            _introduce(other, node)
+        self.nodes.append(node)
+        if replica_of is not None:
+            _follow(node, replica_of, self.nodes)
+        self.wait_until_ok()
+        return node
+
+    def remove_node(self, node: Server) -> None:
+        """Let every other server forget a server, and end it.
+
+        Raises:
+            ValueError: it serves slots.
+        """
+        served = ClusterState.at(node).served_by(node.port)
+        if served:
+            raise ValueError(
+                f"{node.host}:{node.port} serves {served} slots: migrate them, or let a replica "
+                "take over, before it is removed"
+            )
+        identity = node.command("CLUSTER MYID")
+        self.nodes.remove(node)
+        for other in self._running:
+            other.command("CLUSTER FORGET", identity)
+        node.kill()
+
+    def fail_over(self, replica: Server, *, even_without_primary: bool = False) -> None:
+        """Let a replica take over from its primary, by CLUSTER FAILOVER; wait until it has.
+
+        Others hear of it a little later: `wait_until_ok` waits for them.
+
+        Args:
+            replica: the replica.
+            even_without_primary: whether it does so without the primary's consent (``FORCE``), as
+                it has to when the primary is down. Writes that it has not yet got are lost then.
+
+        Raises:
+            ServerStartError: it has not taken over in time.
+        """
+        replica.command("CLUSTER FAILOVER", *(["FORCE"] if even_without_primary else []))
+
+        def missing() -> str | None:
+            return None if replica.command("ROLE")[0] == "master" else "it is still a replica"
+
+        wait_until_nothing_missing(missing, timeout=_FORMED_WITHIN, servers=self.nodes)
 
     def flush(self) -> None:
         """Remove every key, on replicas too."""
@@ -69,31 +159,13 @@ class Cluster:
         Raises:
             ServerStartError: it is not so in time; the message says what is missing.
         """
-        wait_until_nothing_missing(self._missing, timeout=timeout, servers=self.nodes)
+        wait_until_nothing_missing(
+            lambda: missing_in_cluster(self.nodes), timeout=timeout, servers=self.nodes
+        )
 
-    def _missing(self) -> str | None:
-        for node in self.nodes:
-            problem = self._missing_at(node)
-            if problem is not None:
-                return f"cluster node {node.host}:{node.port}: {problem}"
-        return None
-
-    def _missing_at(self, node: Server) -> str | None:
-        with node.connect() as client:
-            information = client.execute_command("CLUSTER INFO")
-            if information["cluster_state"] != "ok":
-                return f"its cluster_state is {information['cluster_state']}"
-            ranges = client.execute_command("CLUSTER SLOTS")
-            role, *details = client.execute_command("ROLE")
-        served = sum(end - start + 1 for start, end, *_ in ranges)
-        if served != _SLOTS:
-            return f"it knows the servers of {served} of {_SLOTS} slots"
-        known = {(host, port) for _, _, *servers in ranges for host, port, *_ in servers}
-        if unknown := set(self.addresses) - known:
-            return f"it does not list {sorted(unknown)}"
-        if role == "slave" and details[2] != "connected":
-            return f"its link to its primary is in state {details[2]!r}"
-        return None
+    @property
+    def _running(self) -> list[Server]:
+        return [node for node in self.nodes if node.running]
 
 
 @contextmanager
@@ -117,19 +189,24 @@ def cluster(
     """
     binary = find_server()
     with Workspace() as workspace:
-        nodes = [
-            Server(
+        numbers = itertools.count()
+
+        def start(port: int | None = None) -> Server:
+            return Server(
                 workspace,
                 binary,
-                f"node-{index}",
-                port=None if port is None else port + index,
+                f"node-{next(numbers)}",
+                port=port,
                 config={**_BASE_CONFIG, **(config or {})},
             )
+
+        nodes = [
+            start(None if port is None else port + index)
             for index in range(primaries * (1 + replicas))
         ]
         for node in nodes:
             node.wait_until_ready()
-        formed = Cluster(nodes[:primaries], nodes[primaries:])
+        formed = Cluster(nodes[:primaries], nodes[primaries:], start)
         _form(formed)
         yield formed
 
@@ -140,9 +217,9 @@ def _form(servers: Cluster) -> None:
     _share_slots(servers.primaries)
     first, *others = servers.nodes
     for node in others:
-        bus_port = node.command("CONFIG GET", "cluster-port")["cluster-port"]
-        first.command("CLUSTER MEET", node.host, node.port, bus_port)
-    _follow_primaries(servers)
+        _introduce(first, node)
+    for index, replica in enumerate(servers.replicas):
+        _follow(replica, servers.primaries[index % len(servers.primaries)], servers.nodes)
     servers.wait_until_ok()
     for node in servers.nodes:
         node.command("CONFIG SET", "cluster-node-timeout", node.configured("cluster-node-timeout"))
@@ -157,18 +234,16 @@ def _share_slots(primaries: Sequence[Server]) -> None:
         node.command("CLUSTER ADDSLOTSRANGE", first, last)
 
 
-def _follow_primaries(servers: Cluster) -> None:
-    for index, replica in enumerate(servers.replicas):
-        primary = servers.primaries[index % len(servers.primaries)]
-        identity = primary.command("CLUSTER MYID")
-
-        wait_until_nothing_missing(
-            partial(_replicate, replica, identity),
-            timeout=_FORMED_WITHIN,
-            servers=servers.nodes,
-        )
+def _introduce(node: Server, newcomer: Server) -> None:
+    bus_port = newcomer.command("CONFIG GET", "cluster-port")["cluster-port"]
+    node.command("CLUSTER MEET", newcomer.host, newcomer.port, bus_port)
 
 
-def _replicate(replica: Server, primary_identity: str) -> None:
-    # An error until the replica has heard of its primary.
-    replica.command("CLUSTER REPLICATE", primary_identity)
+def _follow(replica: Server, primary: Server, nodes: Sequence[Server]) -> None:
+    identity = primary.command("CLUSTER MYID")
+
+    def missing() -> None:
+        # An error until the replica has heard of its primary.
+        replica.command("CLUSTER REPLICATE", identity)
+
+    wait_until_nothing_missing(missing, timeout=_FORMED_WITHIN, servers=nodes)

@@ -125,9 +125,13 @@ class Server:
         return f"rediss://{address}?ssl_ca_certs={authority}"
 
     @property
+    def password(self) -> str | None:
+        """The password that its configuration asks for, or None."""
+        return self._config.get("requirepass")
+
+    @property
     def _credentials(self) -> str:
-        password = self._config.get("requirepass")
-        return f":{quote(password, safe='')}@" if password else ""
+        return f":{quote(self.password, safe='')}@" if self.password else ""
 
     @property
     def log(self) -> str:
@@ -146,7 +150,7 @@ class Server:
         return redis.Redis(
             host=self.host,
             port=self.port,
-            password=self._config.get("requirepass"),
+            password=self.password,
             socket_timeout=5,
             socket_connect_timeout=5,
             retry=Retry(NoBackoff(), 0),

@@ -34,6 +34,7 @@ from redis_middleware.flow import NIL, Flow
 from redis_middleware.redispy.modules import MODULES_WITH_PIPELINES, adopt_module
 from redis_middleware.redispy.pipelines import adopt_pipeline
 from redis_middleware.redispy.pubsub import adopt_pubsub
+from redis_middleware.redispy.servers import Server, exchange, exchange_async
 from redis_middleware.redispy.view import AnyClient, ClientView
 
 if TYPE_CHECKING:
@@ -165,6 +166,8 @@ class Binding:
             if client is None or self.is_shadowed:
                 return self.call("execute_command", *command.args, **command.options)
             return client.__class__.execute_command(client, *command.args, **command.options)
+        if isinstance(target, Server):
+            return target.send(command)
         if isinstance(target, _CLIENTS):
             return _past_middleware(target, "execute_command")(*command.args, **command.options)
         options = {**command.options, "target_nodes": target}
@@ -232,7 +235,10 @@ class _SyncBinding(Binding):
     __slots__ = ()
     sleep = staticmethod(time.sleep)
 
-    def send_many(self, commands: Sequence[Command]) -> list[Any]:
+    def send_many(self, commands: Sequence[Command]) -> Any:
+        return exchange(commands, self._send_others)
+
+    def _send_others(self, commands: Sequence[Command]) -> list[Any]:
         replies: list[Any] = [None] * len(commands)
         part: list[Any] = []
         reply: Any = None
@@ -262,7 +268,10 @@ class _AsyncBinding(Binding):
     __slots__ = ()
     sleep = staticmethod(asyncio.sleep)
 
-    async def send_many(self, commands: Sequence[Command]) -> list[Any]:
+    def send_many(self, commands: Sequence[Command]) -> Any:
+        return exchange_async(commands, self._send_others)
+
+    async def _send_others(self, commands: Sequence[Command]) -> list[Any]:
         replies: list[Any] = [None] * len(commands)
         part: list[Any] = []
         reply: Any = None
@@ -355,7 +364,9 @@ def _sync_executor(binding: Any) -> Callable[..., Any]:
         if not answered:
             client = reference()
             try:
-                if client is None or is_shadowed or client.__class__.execute_command is not thin:
+                if command.target is not None:
+                    reply = binding.send(command)
+                elif client is None or is_shadowed or client.__class__.execute_command is not thin:
                     reply = past(client)(*args, **options)
                 else:
                     reply = client._execute_command(*args, **options)

@@ -27,7 +27,7 @@ from redis_middleware.redispy.view import Connection
 if TYPE_CHECKING:
     from redis_middleware.handle import Middleware
 
-__all__ = ["check_made", "is_observed", "observe_connections"]
+__all__ = ["check_made", "is_observed", "observe_connections", "observe_pool"]
 
 logger = logging.getLogger("redis_middleware")
 
@@ -224,9 +224,13 @@ def observe_connections(client: Any, middleware: Middleware) -> None:
     elif isinstance(client, redis.asyncio.RedisCluster):
         _observe_async_cluster(client, middleware)
     else:
-        is_async = isinstance(client, redis.asyncio.Redis)
-        mixin = _AsyncConnecting if is_async else _SyncConnecting
-        _observe_pool(client.connection_pool, middleware, mixin)
+        observe_pool(client.connection_pool, middleware)
+
+
+def observe_pool(pool: Any, middleware: Middleware) -> None:
+    """Run the flows around each connection that one pool makes from now on."""
+    is_async = middleware.client.is_async
+    _observe_pool(pool, middleware, _AsyncConnecting if is_async else _SyncConnecting)
 
 
 def _observe_cluster(client: Any, middleware: Middleware) -> None:

@@ -15,7 +15,7 @@ import redis
 import redis.asyncio
 import redis.asyncio.cluster
 import redis.cluster
-from redis.exceptions import WatchError
+from redis.exceptions import RedisError, WatchError
 from redis.utils import safe_str, truncate_text
 
 from redis_middleware.command import Batch, Command, Place
@@ -24,7 +24,9 @@ from redis_middleware.lockstep import Lockstep, has_exceptions
 from redis_middleware.redispy.adoption import Adopted, adopt, adopt_copy
 from redis_middleware.redispy.first_errors import AsyncFirstErrors, FirstErrors
 from redis_middleware.redispy.immediate import AsyncImmediateTransport, ImmediateTransport
+from redis_middleware.redispy.servers import Server, exchange, exchange_async
 from redis_middleware.redispy.strategies import adopt_strategy
+from redis_middleware.redispy.view import pool_address
 
 if TYPE_CHECKING:
     from redis_middleware.handle import Middleware
@@ -184,6 +186,25 @@ class _Prepared:
                 "watching them; the application has to read and watch them again"
             )
 
+    def connect(self) -> None:
+        """Take a connection to the server that the transaction is to go to."""
+        pipe, target = self.pipe, self.lockstep.current.target
+        if isinstance(pipe, _SyncRouted):
+            pipe._connect_to(target)
+            if self._needs_connection(target):
+                self.pipe.connection = target.open_transaction()
+
+    async def connect_async(self) -> None:
+        """The same for an async client."""
+        pipe, target = self.pipe, self.lockstep.current.target
+        if isinstance(pipe, _AsyncRouted):
+            await pipe._connect_to(target)
+            if self._needs_connection(target):
+                self.pipe.connection = await target.open_transaction()
+
+    def _needs_connection(self, target: Any) -> bool:
+        return isinstance(target, Server) and self.pipe.connection is None
+
     def done(self) -> None:
         """Note whether there was a connection for the round: else redis-py keeps its queue."""
         self.was_connected = self.was_connected or not len(self.pipe)
@@ -230,10 +251,14 @@ class _BatchTransport:
         return self._send()
 
     def send_many(self, commands: Sequence[Command]) -> Any:
+        return exchange(commands, self._send_others)
+
+    def _send_others(self, commands: Sequence[Command]) -> Any:
         self._prepared.load(commands)
         return self._send()
 
     def _send(self) -> Any:
+        self._prepared.connect()
         self._executor._begin_round()
         try:
             replies: Any = self._execute(*self._arguments)
@@ -250,7 +275,11 @@ class _BatchTransport:
 class _AsyncBatchTransport(_BatchTransport):
     sleep: Any = staticmethod(asyncio.sleep)
 
+    def send_many(self, commands: Sequence[Command]) -> Any:
+        return exchange_async(commands, self._send_others)
+
     async def _send(self) -> Any:
+        await self._prepared.connect_async()
         self._executor._begin_round()
         try:
             replies: Any = await self._execute(*self._arguments)
@@ -312,7 +341,54 @@ class _AsyncPipeline(Adopted):
         return prepared.finish(replies, raise_on_error)
 
 
-class _PlainPipeline(FirstErrors, _SyncPipeline):
+class _Routed:
+    """A plain pipeline whose connection can be one to another server than its client's."""
+
+    _own_pool: Any = None
+
+    def _route(self, target: Any) -> Any:
+        """Let the pipeline's next connection be of this server, or of its own pool.
+
+        Returns:
+            The connection to be given back to its pool, and that pool; ``None`` without one.
+
+        Raises:
+            RedisError: the pipeline watches keys on a connection to another server.
+        """
+        pipe: Any = self
+        pool = pipe.connection_pool
+        own = pool if pipe._own_pool is None else pipe._own_pool
+        wanted = target.pool if isinstance(target, Server) else own
+        if wanted is pool:
+            return None
+        if pipe.watching:
+            raise RedisError(
+                f"a transaction is on one server only: its connection is to {pool_address(pool)}, "
+                f"and this command was to go to {pool_address(wanted)}; let its keys share a hash "
+                "tag, such as {user:1}"
+            )
+        connection, pipe.connection = pipe.connection, None
+        pipe._own_pool, pipe.connection_pool = own, wanted
+        return None if connection is None else (pool, connection)
+
+
+class _SyncRouted(_Routed):
+    def _connect_to(self, target: Any) -> None:
+        left = self._route(target)
+        if left is not None:
+            pool, connection = left
+            pool.release(connection)
+
+
+class _AsyncRouted(_Routed):
+    async def _connect_to(self, target: Any) -> None:
+        left = self._route(target)
+        if left is not None:
+            pool, connection = left
+            await pool.release(connection)
+
+
+class _PlainPipeline(FirstErrors, _SyncRouted, _SyncPipeline):
     def _execute_transaction(self, connection: Any, commands: Any, raise_on_error: bool) -> Any:
         execute = super()._execute_transaction  # type: ignore[misc]
         return self._attempt(lambda raises: execute(connection, commands, raises), raise_on_error)
@@ -328,10 +404,11 @@ class _PlainPipeline(FirstErrors, _SyncPipeline):
         if chain is None:
             return execute(*args, **options)
         command = Command(args, options, chain.spec, middleware.client, Place.WATCH)
-        return run(chain, command, ImmediateTransport(execute), middleware.once)
+        transport = ImmediateTransport(execute, self._connect_to)
+        return run(chain, command, transport, middleware.once)
 
 
-class _PlainAsyncPipeline(AsyncFirstErrors, _AsyncPipeline):
+class _PlainAsyncPipeline(AsyncFirstErrors, _AsyncRouted, _AsyncPipeline):
     async def _execute_transaction(
         self, connection: Any, commands: Any, raise_on_error: bool
     ) -> Any:
@@ -353,7 +430,7 @@ class _PlainAsyncPipeline(AsyncFirstErrors, _AsyncPipeline):
         if chain is None:
             return await execute(*args, **options)
         command = Command(args, options, chain.spec, middleware.client, Place.WATCH)
-        transport: Any = AsyncImmediateTransport(execute)
+        transport: Any = AsyncImmediateTransport(execute, self._connect_to)
         return await run_async(chain, command, transport, middleware.once)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import redis
 import redis.asyncio
 
 from redis_middleware.command import Command, spec_for
+
+if TYPE_CHECKING:
+    from redis_middleware.redispy.deployments import Servers
 
 __all__ = ["ClientView", "Connection", "ServerAddress"]
 
@@ -39,7 +42,16 @@ class ClientView:
         is_cluster: whether it is a ``RedisCluster``.
     """
 
-    __slots__ = ("_client", "_encoder", "_keeper", "encode", "is_async", "is_cluster")
+    __slots__ = (
+        "_client",
+        "_deployments",
+        "_encoder",
+        "_keeper",
+        "_observe",
+        "encode",
+        "is_async",
+        "is_cluster",
+    )
 
     encode: Callable[[Any], bytes]
     """The bytes on the wire of an argument: ``encode(value)``, by the client's encoding.
@@ -52,6 +64,8 @@ class ClientView:
         self.is_cluster = isinstance(client, redis.RedisCluster | redis.asyncio.RedisCluster)
         self._encoder: Any = client.get_encoder()
         self.encode = self._encoder.encode
+        self._deployments: weakref.WeakSet[Servers] = weakref.WeakSet()
+        self._observe: Callable[[Any], None] = _nothing
         self.follow(client)
 
     def follow(self, client: AnyClient) -> None:
@@ -72,6 +86,38 @@ class ClientView:
             options: redis-py's options.
         """
         return Command(args, options, None, self)
+
+    def servers(self, url: str | None = None) -> Servers:
+        """The servers of a deployment, to be targets of commands: see ``Servers.at(address)``.
+
+        Whoever asks keeps them: with the last reference their connections go. They are closed
+        with the client.
+
+        Args:
+            url: where the deployment is, ``redis://host:port/db`` and the like; all that it does
+                not say is as the client has it, but for user and password. ``None`` for the
+                client's own deployment.
+
+        Raises:
+            ValueError: the URL is not one that redis-py takes.
+        """
+        from redis_middleware.redispy.deployments import Servers
+
+        servers = Servers(self, url, lambda pool: self._observe(pool))
+        self._deployments.add(servers)
+        return servers
+
+    def observe_pools(self, observe: Callable[[Any], None]) -> None:
+        """Call the function with each pool of the clients' servers, those to come included."""
+        self._observe = observe
+        for servers in list(self._deployments):
+            for pool in servers.pools:
+                observe(pool)
+
+    @property
+    def deployments(self) -> list[Servers]:
+        """Those that somebody keeps."""
+        return list(self._deployments)
 
     @property
     def pool(self) -> Any:
@@ -205,3 +251,7 @@ class Connection:
 
     def __repr__(self) -> str:
         return f"<Connection to {self.address}>"
+
+
+def _nothing(pool: Any) -> None:
+    return None

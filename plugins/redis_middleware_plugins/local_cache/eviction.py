@@ -1,4 +1,4 @@
-"""cachetools' caches, bounded by bytes, that tell what they evict."""
+"""cachetools' caches, bounded by the number of entries, that tell what they evict."""
 
 from __future__ import annotations
 
@@ -41,6 +41,12 @@ class _LFU(_Telling, LFUCache):  # type: ignore[type-arg]
 class _TTL(_Telling, TLRUCache):  # type: ignore[type-arg]
     """Evicts what has ended, then what was not read for longest."""
 
+    def __setitem__(self, name: Hashable, entry: Any) -> None:
+        super().__setitem__(name, entry)
+        if name not in self:
+            # It has ended already.
+            self.evicted(name, entry)
+
     def expire(self, time: float | None = None) -> Any:
         """Evict all that has ended."""
         expired = list(super().expire(time))
@@ -50,28 +56,23 @@ class _TTL(_Telling, TLRUCache):  # type: ignore[type-arg]
 
 
 def bounded_cache(
-    eviction: str, max_bytes: int, clock: Callable[[], float], evicted: Evicted
+    eviction: str, max_entries: int, clock: Callable[[], float], evicted: Evicted
 ) -> Any:
-    """A cache of entries that takes ``max_bytes`` at most by their ``size``.
+    """A cache of at most so many entries.
 
     Args:
         eviction: ``"lru"``, ``"lfu"`` or ``"ttl"``.
-        max_bytes: the sum of the sizes.
+        max_entries: how many there may be.
         clock: seconds from any fixed point.
         evicted: called with name and entry of what is evicted.
     """
     cache: Any
     if eviction == "ttl":
-        cache = _TTL(max_bytes, _end, timer=clock, getsizeof=_size)
+        cache = _TTL(max_entries, _end, timer=clock)
     else:
-        cache = (_LFU if eviction == "lfu" else _LRU)(max_bytes, getsizeof=_size)
+        cache = (_LFU if eviction == "lfu" else _LRU)(max_entries)
     cache.evicted = evicted
     return cache
-
-
-def _size(entry: Any) -> int:
-    size: int = entry.size
-    return size
 
 
 def _end(name: Hashable, entry: Any, now: float) -> float:

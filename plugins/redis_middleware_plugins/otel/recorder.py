@@ -15,7 +15,7 @@ from redis_middleware import Command, __version__
 from redis_middleware_plugins.otel.filters import Sampling
 from redis_middleware_plugins.otel.hooks import Hook
 from redis_middleware_plugins.otel.instruments import Instruments, instruments_of
-from redis_middleware_plugins.otel.light_span import StartSpan, span_starter
+from redis_middleware_plugins.otel.starting import StartSpan, span_starter
 
 __all__ = ["Recorder", "present_meter_provider", "present_tracer_provider"]
 

@@ -12,8 +12,8 @@ from redis_middleware_plugins.size_guard.writes import stream_id_index
 
 __all__ = ["Caps"]
 
-_EXPIRING: Final = frozenset({"EX", "PX", "EXAT", "PXAT", "KEEPTTL"})
-_WITH_TTL: Final = frozenset({"SETEX", "PSETEX", "RESTORE", "RESTORE-ASKING", "HSETEX", "MSETEX"})
+_EXPIRING: Final = frozenset({"EX", "PX", "EXAT", "PXAT"})
+_WITH_TTL: Final = frozenset({"SETEX", "PSETEX"})
 _TO_THE_LEFT: Final = frozenset({"LPUSH", "LPUSHX"})
 _LISTS: Final = frozenset({"LPUSH", "RPUSH", "LPUSHX", "RPUSHX", "LINSERT"})
 _SORTED_SETS: Final = frozenset({"ZADD", "ZINCRBY", "GEOADD"})
@@ -37,8 +37,8 @@ class Caps:
         """The write with a time to live, or a greatest length, among its own arguments."""
         name = command.spec.name
         if name == "SET":
-            ttl = self._ttl(command, key)
-            if ttl is not None and not _EXPIRING.intersection(map(word_of, command.wire[3:])):
+            ttl = None if _keeps_ttl(command.wire) else self._ttl(command, key)
+            if ttl is not None and _EXPIRING.isdisjoint(map(word_of, command.wire[3:])):
                 return command.replace((*command.args, "PX", ttl), command.options)
         elif name == "XADD":
             length = self._policies.option("max_length", key, command.spec)
@@ -51,7 +51,8 @@ class Caps:
 
     def expiries(self, command: Command, keys: Sequence[bytes]) -> list[Command]:
         """What gives keys a time to live that have none, to be sent right after the write."""
-        if command.spec.name == "SET" or command.spec.name in _WITH_TTL:
+        name = command.spec.name
+        if name in _WITH_TTL or (name == "SET" and not _keeps_ttl(command.wire)):
             return []
         expiries = []
         for key in keys:
@@ -89,6 +90,11 @@ class Caps:
         if ttl is None:
             return None
         return max(1, round(ttl * 1000 * (1 + self._jitter * (2 * self._random() - 1))))
+
+
+def _keeps_ttl(wire: Sequence[Any]) -> bool:
+    """Whether a SET leaves its key with the time to live that it has, or with none."""
+    return "KEEPTTL" in map(word_of, wire[3:])
 
 
 def _is_trimmed(wire: Sequence[Any]) -> bool:

@@ -8,7 +8,17 @@ from typing import Any, Final, Literal, NamedTuple
 from redis_middleware.commands.arguments import word_of
 from redis_middleware.sizes import size_of
 
-__all__ = ["GROWTH", "SORTED_SET_OPTIONS", "STORES", "Growth", "length_command", "store_key"]
+__all__ = [
+    "GROWTH",
+    "HYPERLOGLOG_BYTES",
+    "SORTED_SET_OPTIONS",
+    "STORES",
+    "Growth",
+    "length_command",
+]
+
+HYPERLOGLOG_BYTES: Final = 16 + 16384 * 6 // 8
+"""What a HyperLogLog has at most: a header, and 16,384 registers of 6 bits (hyperloglog.c)."""
 
 SORTED_SET_OPTIONS: Final = frozenset({"NX", "XX", "GT", "LT", "CH", "INCR"})
 """The words that ZADD, and some of them GEOADD, takes before the first score."""
@@ -45,9 +55,11 @@ class Growth(NamedTuple):
 
         A SETRANGE counts as nothing here: its arguments tell the whole size that it asks for.
         """
+        if self.step:
+            return len(self.elements(wire))
         if self.length == "STRLEN":
             return size_of(wire[2]) if len(wire) == 3 else 0
-        return len(self.elements(wire)) if self.step else 1
+        return 1
 
     def elements(self, wire: Sequence[Any]) -> range:
         """Where the new fields or members are among the wire arguments."""
@@ -74,6 +86,7 @@ _LIST: Final = Growth(1, "LLEN", "size", 1)
 GROWTH: Final[dict[str, Growth]] = {
     "APPEND": Growth(1, "STRLEN", "size"),
     "SETRANGE": Growth(1, "STRLEN", "size"),
+    "PFADD": Growth(1, "STRLEN", "nothing", 1),
     "LPUSH": _LIST,
     "RPUSH": _LIST,
     "LPUSHX": _LIST,
@@ -94,35 +107,24 @@ GROWTH: Final[dict[str, Growth]] = {
     "RPOPLPUSH": Growth(2, "LLEN", "nothing"),
     "SMOVE": Growth(2, "SCARD", "nothing"),
 }
-"""Commands that add to what is there. PFADD is not among them: a HyperLogLog is bounded."""
+"""Commands that add to what is there. An element of PFADD counts as a byte, which is too few when
+a HyperLogLog changes its form; one that is over its limit then is found when it is asked for."""
 
-STORES: Final[dict[str, tuple[int, str]]] = {
-    "BITOP": (2, "STRLEN"),
-    "SUNIONSTORE": (1, "SCARD"),
-    "SINTERSTORE": (1, "SCARD"),
-    "SDIFFSTORE": (1, "SCARD"),
-    "ZUNIONSTORE": (1, "ZCARD"),
-    "ZINTERSTORE": (1, "ZCARD"),
-    "ZDIFFSTORE": (1, "ZCARD"),
-    "ZRANGESTORE": (1, "ZCARD"),
-    "GEOSEARCHSTORE": (1, "ZCARD"),
-    "GEORADIUS": (0, "ZCARD"),
-    "GEORADIUSBYMEMBER": (0, "ZCARD"),
-    "SORT": (0, "LLEN"),
+STORES: Final = {
+    "BITOP": "max_value",
+    "SUNIONSTORE": "max_elements",
+    "SINTERSTORE": "max_elements",
+    "SDIFFSTORE": "max_elements",
+    "ZUNIONSTORE": "max_elements",
+    "ZINTERSTORE": "max_elements",
+    "ZDIFFSTORE": "max_elements",
+    "ZRANGESTORE": "max_elements",
+    "GEOSEARCHSTORE": "max_elements",
+    "GEORADIUS": "max_elements",
+    "GEORADIUSBYMEMBER": "max_elements",
+    "SORT": "max_elements",
 }
-"""Commands that replace a key with a result and reply with its size: where the key is among the
-wire arguments (0: after the word STORE or STOREDIST), and the command that asks for its size."""
-
-
-def store_key(name: str, wire: Sequence[Any]) -> int:
-    """Return the index of the key that a command stores its result in; 0 where it stores none."""
-    index = STORES[name][0]
-    if index:
-        return index if index < len(wire) else 0
-    for at in range(2, len(wire) - 1):
-        if word_of(wire[at]) in ("STORE", "STOREDIST"):
-            return at + 1
-    return 0
+"""Commands that replace a key with a result and reply with its size, and the limit of that."""
 
 
 def length_command(kind: bytes | str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from redis.exceptions import DataError
@@ -90,7 +91,7 @@ class Judge:
             if _SIZED.issuperset(map(type, args)):
                 if count > 1 and len(args[1]) <= floors.key and sum(map(len, args)) <= floors.size:
                     return
-            elif _are_small_numbers(args[2:]) and args[1].__class__ in _SIZED:
+            elif count > 2 and _are_small_numbers(args[2:]) and args[1].__class__ in _SIZED:
                 small = count * _MOST_DIGITS / _MOST_BYTES_A_CHARACTER <= floors.size
                 if small and len(args[1]) <= floors.key:
                     return
@@ -152,9 +153,13 @@ class Judge:
     def refuse_read(self, key: bytes, command: Command, size: int, allowed: int) -> None:
         """Count the refusal of a read and raise it.
 
+        One with an argument that redis-py does not take is left to redis-py's own error.
+
         Raises:
-            ReadTooLarge: always.
+            ReadTooLarge: the command could be sent.
         """
+        if not all(map(_can_be_sent, command.args)):
+            return
         self.notices.note(command, Finding("max_read", "reject", command.name))
         place = self._place_of(self.policies.path("max_read", key, command.spec))
         raise ReadTooLarge(key, command.name, "max_read", size, allowed, place, command.position)
@@ -186,15 +191,19 @@ class Judge:
     def batch(self, batch: Batch) -> None:
         """Judge the summed arguments of a pipeline or transaction.
 
+        One with an argument that redis-py does not take is left to redis-py's own error.
+
         Raises:
             ValueTooLarge: the limit refuses it.
         """
         limit = self.policies.batch
-        size = sum([arguments_size(command.args) for command in batch.commands])
+        size = sum(map(arguments_size, batch.arguments))
         if size <= limit.lowest:
             return
         name = "TRANSACTION" if batch.place is Place.TRANSACTION else "PIPELINE"
         action = limit.action(size)
+        if action == "reject" and not all(map(_can_be_sent, chain(*batch.arguments))):
+            return
         finding = Finding(limit.name, str(action), name)
         self.notices.note(batch, finding)
         place = self._place_of(limit.path)

@@ -1,42 +1,36 @@
-"""The guard's findings as an OpenTelemetry counter; without a provider it does nothing."""
+"""The guard's counts as metrics, for plugins that export such."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 
-from redis_middleware import __version__
+from redis_middleware.readings import Kind, Metric, Reading
 from redis_middleware_plugins.size_guard.notices import Finding
 
-__all__ = ["meter"]
+__all__ = ["metrics_of"]
 
 
-def meter() -> Callable[[Finding], None]:
-    """Return what counts findings.
-
-    What was over a limit is in ``redis_middleware.size_guard.findings``, what the guard sent of its
-    own accord in ``redis_middleware.size_guard.commands``. Their attributes have few values each,
-    never a key: ``limit`` (or ``sent``), ``action`` and ``db.operation.name``.
-    """
-    # Code that only names the errors does without it.
-    from opentelemetry import metrics
-
-    instruments = metrics.get_meter("redis_middleware.size_guard", __version__)
-    findings = instruments.create_counter(
-        "redis_middleware.size_guard.findings",
-        unit="{finding}",
-        description="Commands with a key, value or reply over a limit, by what was done.",
-    )
-    commands = instruments.create_counter(
-        "redis_middleware.size_guard.commands",
-        unit="{command}",
-        description="Commands that the size guard sent in place of others or along with them.",
-    )
-
-    def count(finding: Finding) -> None:
+def metrics_of(counts: Mapping[Finding, int]) -> Iterator[Metric]:
+    """The metrics ``size_guard.findings`` and ``size_guard.commands``; no attribute has a key."""
+    findings: list[Reading] = []
+    commands: list[Reading] = []
+    for finding, count in counts.items():
         attributes = {"action": finding.action, "db.operation.name": finding.command}
         if finding.is_about_size:
-            findings.add(1, {**attributes, "limit": finding.limit})
+            findings.append(Reading(count, {**attributes, "limit": finding.limit}))
         else:
-            commands.add(1, {**attributes, "sent": finding.limit})
-
-    return count
+            commands.append(Reading(count, {**attributes, "sent": finding.limit}))
+    yield Metric(
+        "size_guard.findings",
+        Kind.COUNTER,
+        "{finding}",
+        "Commands with a key, value or reply over a limit, by what was done.",
+        findings,
+    )
+    yield Metric(
+        "size_guard.commands",
+        Kind.COUNTER,
+        "{command}",
+        "Commands that the guard sent in the place of others or along with them.",
+        commands,
+    )

@@ -53,7 +53,6 @@ class Notices:
         self._counts: Counter[Finding] = Counter()
         self._logged: OrderedDict[tuple[bytes, str], float] = OrderedDict()
         self._lock = threading.Lock()
-        self.listener: Callable[[Finding], None] | None = None
 
     @property
     def counts(self) -> Counter[Finding]:
@@ -69,8 +68,6 @@ class Notices:
             note_refusal(subject, "size_guard", finding.limit)
         if finding.is_about_size:
             subject.notes[BIG_KEY] = True
-        if self.listener is not None:
-            self.listener(finding)
 
     def warn(self, key: bytes, finding: Finding, text: str) -> None:
         """Log a finding, unless the same limit was logged for this key less than a minute ago."""

@@ -6,21 +6,22 @@ import logging
 import random as random_module
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from redis_middleware import Batch, Command, Flow, Middleware, hookimpl
 from redis_middleware.commands import CommandSpec, spec_of
+from redis_middleware.readings import Metric
 from redis_middleware_plugins.size_guard.caps import Caps
-from redis_middleware_plugins.size_guard.growth import GROWTH, STORES
+from redis_middleware_plugins.size_guard.growth import GROWTH, HYPERLOGLOG_BYTES, STORES
 from redis_middleware_plugins.size_guard.judging import Judge
 from redis_middleware_plugins.size_guard.known_sizes import KnownSizes
-from redis_middleware_plugins.size_guard.metrics import meter
+from redis_middleware_plugins.size_guard.metrics import metrics_of
 from redis_middleware_plugins.size_guard.notices import Finding, Notices
 from redis_middleware_plugins.size_guard.policies import Policies
 from redis_middleware_plugins.size_guard.reading import Reads
 from redis_middleware_plugins.size_guard.reads import READS
-from redis_middleware_plugins.size_guard.removing import Moves, Removals
+from redis_middleware_plugins.size_guard.removing import EXPIRIES, Moves, Removals
 from redis_middleware_plugins.size_guard.settings import SizeGuardSettings
 from redis_middleware_plugins.size_guard.writes import MEASURES
 from redis_middleware_plugins.size_guard.writing import Writes
@@ -30,11 +31,10 @@ __all__ = ["SizeGuard"]
 logger = logging.getLogger("redis_middleware.size_guard")
 
 _SET: Final = spec_of("SET")
-_SIZED: Final = (bytes, str)
 _MOVES: Final = frozenset({"COPY", "RENAME", "RENAMENX"})
-_REMOVALS: Final = frozenset({"DEL", "EXPIRE", "PEXPIRE"})
 
-FlowFunction = Callable[[Command], Flow]
+FlowFunction = Callable[[Command], Flow | None]
+"""The flow around a command; ``None`` where nothing is left to do once it was judged."""
 
 
 class SizeGuard:
@@ -43,6 +43,7 @@ class SizeGuard:
     Args:
         settings: the table ``[size_guard]``.
         clock: seconds from any fixed point, for logging once a minute.
+        wall_clock: seconds since 1970, for expiries that are over.
         random: gives a number from 0 to below 1, for sampling and jitter.
     """
 
@@ -54,9 +55,11 @@ class SizeGuard:
         settings: SizeGuardSettings,
         *,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
         random: Callable[[], float] = random_module.random,
     ) -> None:
         self._random = random
+        self._wall_clock = wall_clock
         self._notices = Notices(clock)
         self._sizes = KnownSizes(settings.tracked_keys)
         self._middleware: Middleware | None = None
@@ -76,13 +79,10 @@ class SizeGuard:
         self._judge = judge
         self._writes = Writes(judge, caps, self._sizes, settings.sampling, self._random)
         self._reads = Reads(judge, settings.page_size)
-        self._removals = Removals(judge, self._sizes)
+        self._removals = Removals(judge, self._sizes, self._wall_clock)
         self._moves = Moves(judge, self._sizes)
+        self._write_set = self._written(_SET)
         self._flows: dict[CommandSpec, FlowFunction] = {}
-        has_caps = policies.options("ttl", _SET) or policies.options("max_length", _SET)
-        self._plain_set = None if has_caps else _SET
-        floors = judge.floors(_SET)
-        self._small_key, self._small_value = floors.key, floors.size
 
     @property
     def counts(self) -> Counter[Finding]:
@@ -93,42 +93,33 @@ class SizeGuard:
         """The size of a key in bytes or elements as the guard remembers it; ``None``: not known."""
         return self._sizes.get(key)
 
+    def metrics(self) -> Iterator[Metric]:
+        """The counts as metrics, for plugins that export such."""
+        return metrics_of(self.counts)
+
     def wants(self, spec: CommandSpec) -> bool:
         """The commands that a limit, a rule or an option says something about."""
         return self._flow_for(spec) is not None
 
     @hookimpl
     def redis_attach(self, middleware: Middleware) -> None:
-        """Keep the handle, which tells where the settings set a limit; make the metrics."""
+        """Keep the handle, which tells where the settings set a limit."""
         self._middleware = middleware
         self._places = {}
-        self._notices.listener = meter()
 
     @hookimpl
-    def redis_command(self, command: Command) -> Flow:
-        """Judge a command: each kind has a flow of its own, a plain SET of a small value none."""
-        if command.spec is self._plain_set:
-            args = command.args
-            if (
-                len(args) < 3
-                or args[2].__class__ not in _SIZED
-                or len(args[2]) > self._small_value
-                or args[1].__class__ not in _SIZED
-                or len(args[1]) > self._small_key
-            ):
-                self._judge.arguments(command)
-            return (yield command)
+    def redis_command(self, command: Command) -> Flow | None:
+        """Judge a command; each kind has a flow of its own, or none."""
         try:
             flow = self._flows[command.spec]
         except KeyError:
-            flow = self._flows[command.spec] = self._flow_for(command.spec) or _pass_on
-        return (yield from flow(command))
+            flow = self._flows[command.spec] = self._flow_for(command.spec) or _let_pass
+        return flow(command)
 
     @hookimpl
-    def redis_batch(self, batch: Batch) -> Flow:
+    def redis_batch(self, batch: Batch) -> None:
         """Judge the summed size of a pipeline or transaction."""
         self._judge.batch(batch)
-        return (yield batch)
 
     def _flow_for(self, spec: CommandSpec) -> FlowFunction | None:
         name = spec.name
@@ -136,28 +127,40 @@ class SizeGuard:
             if name == "SORT":
                 return self._sort
             return self._reads.whole
-        if name in _REMOVALS:
-            return self._flow_of_removal(spec)
         if name in _MOVES:
             return self._moves.move if self._settings.ask_sources else None
-        if name in GROWTH:
+        if name in GROWTH and (name != "PFADD" or self._limits_hyperloglogs(spec)):
             return self._writes.grow
         if name in STORES:
             return self._writes.store
         if name in MEASURES:
-            return self._writes.replace
+            if name == "SET" and self._unlinks(spec):
+                return self._set
+            return self._written(spec)
+        if name == "DEL" or name in EXPIRIES:
+            if not self._unlinks(spec):
+                return None
+            return self._removals.delete if name == "DEL" else self._removals.expire
         if self._policies.names_commands("reply_bytes", spec):
             return self._reads.reply
         return None
 
-    def _flow_of_removal(self, spec: CommandSpec) -> FlowFunction | None:
-        if self._policies.options("unlink", spec) == {"never"}:
-            return None
-        return self._removals.delete if spec.name == "DEL" else self._removals.expire
+    def _limits_hyperloglogs(self, spec: CommandSpec) -> bool:
+        return self._policies.floor("max_value", spec) < HYPERLOGLOG_BYTES
 
-    def _sort(self, command: Command) -> Flow:
-        stores = any(use.writes for use in command.key_uses)
-        return (yield from (self._writes.store if stores else self._reads.whole)(command))
+    def _unlinks(self, spec: CommandSpec) -> bool:
+        return self._policies.options("unlink", spec) != {"never"}
+
+    def _written(self, spec: CommandSpec) -> FlowFunction:
+        return self._writes.replace if self._writes.has_caps(spec) else self._judge.arguments
+
+    def _set(self, command: Command) -> Flow | None:
+        flow = self._write_set(command)
+        return flow if len(command.args) < 5 else self._removals.set(command) or flow
+
+    def _sort(self, command: Command) -> Flow | None:
+        stored = self._writes.store(command)
+        return self._reads.whole(command) if stored is None else stored
 
     def _place_of(self, path: tuple[str | int, ...]) -> str:
         """Where the settings set the value at a path, for messages."""
@@ -177,5 +180,5 @@ class SizeGuard:
         return str(settings.place((self.name, *path)))
 
 
-def _pass_on(command: Command) -> Flow:
-    return (yield command)
+def _let_pass(command: Command) -> None:
+    """The flow of commands that are given to the hook although the guard does not want them."""

@@ -10,7 +10,7 @@ from redis_middleware.sizes import size_of
 from redis_middleware_plugins.size_guard.asking import ask, size_of_any
 from redis_middleware_plugins.size_guard.judging import Judge, encoded
 from redis_middleware_plugins.size_guard.notices import Finding
-from redis_middleware_plugins.size_guard.reads import READS
+from redis_middleware_plugins.size_guard.reads import READS, is_by_value
 
 __all__ = ["Reads"]
 
@@ -34,17 +34,16 @@ class Reads:
         """Around a read whose cost grows with the key."""
         spec = command.spec
         read = READS[spec.name]
-        key = encoded(command, command.wire[1]) if len(command.wire) > 1 else b""
-        if key is None or spec.name == "KEYS":
-            key = b""
+        wire = command.wire
+        key = (encoded(command, wire[read.key]) if 0 < read.key < len(wire) else None) or b""
         most = self._policies.option("max_read", key, spec)
         behaviour = self._policies.option("reads", key, spec)
         pages = read.pages if behaviour == "page" and self._can_page(command) else None
         before: int | None = None
-        questions = read.questions(command.wire)
+        questions = read.questions(wire)
         if not questions or behaviour == "reject" or pages is not None:
             answers = yield from self._answers(command, questions, refuses=behaviour == "reject")
-            before = read.elements(command.wire, answers) if answers is not None else None
+            before = read.elements(wire, answers) if answers is not None else None
             if before is not None and before > most:
                 if behaviour == "reject":
                     self._judge.refuse_read(key, command, before, most)
@@ -67,10 +66,13 @@ class Reads:
         return reply
 
     def _can_page(self, command: Command) -> bool:
-        # A transaction has one round. KEYS asks every node of a cluster, SCAN only one.
+        # A transaction has one round. KEYS asks every node of a cluster, SCAN only one. Servers
+        # find a part of a range of scores by counting up to it.
         if command.place is Place.TRANSACTION:
             return False
-        return not (command.name == "KEYS" and command.client.is_cluster)
+        if command.name == "KEYS":
+            return not command.client.is_cluster
+        return command.name != "ZRANGE" or not is_by_value(command.wire)
 
     def _answers(
         self, command: Command, questions: Sequence[tuple[Any, ...]], *, refuses: bool

@@ -9,7 +9,7 @@ from redis_middleware import Command
 from redis_middleware.commands.arguments import word_of
 from redis_middleware_plugins.size_guard.numbers import whole_number
 
-__all__ = ["READS", "Pages", "Read", "ranked_span"]
+__all__ = ["READS", "Pages", "Read", "is_by_value", "ranked_span"]
 
 Wire = Sequence[Any]
 Pages = Generator[Any, Any, Any]
@@ -20,19 +20,23 @@ class Read(NamedTuple):
 
     Attributes:
         questions: the questions whose answers tell its size, given its wire arguments; none where
-            the arguments tell it. ``("TYPE", key)`` stands for the size of a key of any type.
-        elements: how many elements it takes, given the arguments and the answers.
+            no answer tells it. ``("TYPE", key)`` stands for the size of a key of any type.
+        elements: how many elements it takes, given the arguments and the answers; ``None`` where
+            they do not tell it before the reply does.
         pages: the flow that answers it in batches, given the command, the batches' size and the
             answers; ``None`` where it cannot be answered so.
+        key: the index of its first key among the wire arguments, by which rules are found; 0 where
+            it has none.
     """
 
     questions: Callable[[Wire], list[tuple[Any, ...]]]
-    elements: Callable[[Wire, Sequence[int]], int]
+    elements: Callable[[Wire, Sequence[int]], int | None]
     pages: Callable[[Command, int, Sequence[int]], Pages] | None = None
+    key: int = 1
 
 
-def _total(wire: Wire, answers: Sequence[int]) -> int:
-    return sum(answers)
+def _total(wire: Wire, answers: Sequence[int]) -> int | None:
+    return sum(answers) if answers else None
 
 
 def _of_key(length: str) -> Callable[[Wire], list[tuple[Any, ...]]]:
@@ -106,8 +110,12 @@ def ranked_span(start: Any, stop: Any, length: int) -> range:
     return range(first, min(last, length - 1) + 1)
 
 
-def _range_elements(wire: Wire, answers: Sequence[int]) -> int:
-    return len(ranked_span(wire[2], wire[3], answers[0])) if len(wire) > 3 and answers else 0
+def _range_elements(wire: Wire, answers: Sequence[int]) -> int | None:
+    return len(ranked_span(wire[2], wire[3], answers[0])) if len(wire) > 3 and answers else None
+
+
+def _sorted_set_range_elements(wire: Wire, answers: Sequence[int]) -> int | None:
+    return _total(wire, answers) if is_by_value(wire) else _range_elements(wire, answers)
 
 
 def _range_pages(command: Command, page_size: int, answers: Sequence[int]) -> Pages:
@@ -120,17 +128,20 @@ def _range_pages(command: Command, page_size: int, answers: Sequence[int]) -> Pa
     return elements
 
 
-def _ranked_questions(wire: Wire) -> list[tuple[Any, ...]]:
-    if len(wire) < 4 or _by_value(wire):
-        return []
-    return [("ZCARD", wire[1])]
+def _sorted_set_range_questions(wire: Wire) -> list[tuple[Any, ...]]:
+    options = set(map(word_of, wire[4:]))
+    if is_by_value(wire):
+        count = "ZLEXCOUNT" if "BYLEX" in options else "ZCOUNT"
+        return _value_questions(count, 3 if "REV" in options else 2)(wire)
+    return [("ZCARD", wire[1])] if len(wire) > 3 else []
 
 
-def _by_value(wire: Wire) -> bool:
+def is_by_value(wire: Wire) -> bool:
+    """Whether a range is one of scores or of names, rather than of ranks."""
     return not {"BYSCORE", "BYLEX"}.isdisjoint(map(word_of, wire[4:]))
 
 
-def _score_questions(count: str, low: int) -> Callable[[Wire], list[tuple[Any, ...]]]:
+def _value_questions(count: str, low: int) -> Callable[[Wire], list[tuple[Any, ...]]]:
     """Those of a range by score or by name, whose low end is at an index and high end at the
     other of 2 and 3; one with a LIMIT is as small as its LIMIT."""
 
@@ -152,9 +163,8 @@ def _sort_questions(wire: Wire) -> list[tuple[Any, ...]]:
 
 
 _HASH: Final = Read(_of_key("HLEN"), _total, _hash_pages)
-_RANKED: Final = Read(_ranked_questions, _range_elements, _range_pages)
 _OF_SETS: Final = Read(_of_keys("SCARD"), _total)
-_OF_SORTED_SETS: Final = Read(_of_counted_keys("ZCARD"), _total)
+_OF_SORTED_SETS: Final = Read(_of_counted_keys("ZCARD"), _total, key=2)
 
 READS: Final[dict[str, Read]] = {
     "HGETALL": _HASH,
@@ -162,15 +172,15 @@ READS: Final[dict[str, Read]] = {
     "HVALS": _HASH,
     "SMEMBERS": Read(_of_key("SCARD"), _total, _set_pages),
     "LRANGE": Read(_of_key("LLEN"), _range_elements, _range_pages),
-    "ZRANGE": _RANKED,
-    "ZREVRANGE": _RANKED,
-    "ZRANGEBYSCORE": Read(_score_questions("ZCOUNT", 2), _total),
-    "ZREVRANGEBYSCORE": Read(_score_questions("ZCOUNT", 3), _total),
-    "ZRANGEBYLEX": Read(_score_questions("ZLEXCOUNT", 2), _total),
-    "ZREVRANGEBYLEX": Read(_score_questions("ZLEXCOUNT", 3), _total),
+    "ZRANGE": Read(_sorted_set_range_questions, _sorted_set_range_elements, _range_pages),
+    "ZREVRANGE": Read(_of_key("ZCARD"), _range_elements, _range_pages),
+    "ZRANGEBYSCORE": Read(_value_questions("ZCOUNT", 2), _total),
+    "ZREVRANGEBYSCORE": Read(_value_questions("ZCOUNT", 3), _total),
+    "ZRANGEBYLEX": Read(_value_questions("ZLEXCOUNT", 2), _total),
+    "ZREVRANGEBYLEX": Read(_value_questions("ZLEXCOUNT", 3), _total),
     "XRANGE": Read(_stream_questions, _total),
     "XREVRANGE": Read(_stream_questions, _total),
-    "KEYS": Read(lambda wire: [("DBSIZE",)], _total, _keys_pages),
+    "KEYS": Read(lambda wire: [("DBSIZE",)], _total, _keys_pages, key=0),
     "SORT": Read(_sort_questions, _total),
     "SORT_RO": Read(_sort_questions, _total),
     "SUNION": _OF_SETS,

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
 from redis_middleware import Command, Flow, Place
+from redis_middleware.commands.arguments import word_of
 from redis_middleware_plugins.size_guard.asking import size_of_any
 from redis_middleware_plugins.size_guard.judging import Judge, encoded
 from redis_middleware_plugins.size_guard.known_sizes import KnownSizes
 from redis_middleware_plugins.size_guard.notices import Finding
 from redis_middleware_plugins.size_guard.numbers import whole_number
 
-__all__ = ["Moves", "Removals"]
+__all__ = ["EXPIRIES", "Moves", "Removals"]
 
-_DIRECTIVES: Final = {
-    "DEL": "lazyfree-lazy-user-del",
-    "EXPIRE": "lazyfree-lazy-expire",
-    "PEXPIRE": "lazyfree-lazy-expire",
+_USER: Final = "lazyfree-lazy-user-del"
+_EXPIRE: Final = "lazyfree-lazy-expire"
+
+# Milliseconds in a unit, and whether the time counts from 1970 instead of from now.
+EXPIRIES: Final = {
+    "EXPIRE": (1000, False),
+    "PEXPIRE": (1, False),
+    "EXPIREAT": (1000, True),
+    "PEXPIREAT": (1, True),
 }
+"""Commands that give a key a time to live, and remove it if that is over."""
+
+_SET_OPTIONS: Final = {"EXAT": "EXPIREAT", "PXAT": "PEXPIREAT"}
+_EARLIEST: Final = -(2**63)
 
 
 class Removals:
@@ -29,56 +39,88 @@ class Removals:
     Args:
         judge: the settings' ``unlink``, and where findings go.
         sizes: the sizes that are known.
+        wall_clock: seconds since 1970.
     """
 
-    def __init__(self, judge: Judge, sizes: KnownSizes) -> None:
+    def __init__(self, judge: Judge, sizes: KnownSizes, wall_clock: Callable[[], float]) -> None:
         self._judge = judge
         self._sizes = sizes
+        self._wall_clock = wall_clock
         self._server_does: dict[str, bool] = {}
 
-    def delete(self, command: Command) -> Flow:
+    def delete(self, command: Command) -> Flow | None:
         """Around DEL."""
-        if not (yield from self._is_wanted(command)):
-            return (yield command)
-        self._forget(command)
-        return (yield command.replace(("UNLINK", *command.wire[1:])))
+        return self._removal(command, command.wire[1:], _USER, int)
 
-    def expire(self, command: Command) -> Flow:
-        """Around EXPIRE and PEXPIRE: with no time left they remove the key."""
+    def expire(self, command: Command) -> Flow | None:
+        """Around EXPIRE and its kin: with no time left they remove the key."""
         wire = command.wire
-        seconds = whole_number(wire[2]) if len(wire) == 3 else None
-        if seconds is None or seconds > 0 or not (yield from self._is_wanted(command)):
-            return (yield command)
-        self._forget(command)
-        return bool((yield command.replace(("UNLINK", wire[1]))))
+        if len(wire) != 3 or not self._is_over(command.spec.name, wire[2]):
+            return None
+        return self._removal(command, wire[1:2], _EXPIRE, bool)
 
-    def _forget(self, command: Command) -> None:
+    def set(self, command: Command) -> Flow | None:
+        """Around SET: with a time to live that is over it removes the key, whatever it holds."""
+        wire = command.wire
+        unit = _SET_OPTIONS.get(word_of(wire[3])) if len(wire) == 5 else None
+        if unit is None or not self._is_over(unit, wire[4]) or (whole_number(wire[4]) or 0) <= 0:
+            return None
+        return self._removal(command, wire[1:2], _EXPIRE, lambda removed: True)
+
+    def _is_over(self, name: str, argument: Any) -> bool:
+        """Whether a time to live is over as it is given; what the server refuses is not."""
+        time = whole_number(argument)
+        if time is None:
+            return False
+        unit, is_absolute = EXPIRIES[name]
+        now = self._wall_clock() * 1000 if is_absolute else 0
+        return _EARLIEST <= time * unit <= now
+
+    def _removal(
+        self,
+        command: Command,
+        keys: Sequence[Any],
+        directive: str,
+        reply_of: Callable[[int], Any],
+    ) -> Flow | None:
+        """The flow around a command that removes keys; ``None`` where it is to stay as it is."""
+        wish = self._wish(command)
+        does = self._server_does.get(directive)
+        if wish == "never" or (wish == "auto" and does):
+            return None
+        # In a pipeline it cannot be asked without a round trip more, and UNLINK is never wrong.
+        asks = wish == "auto" and does is None and command.place is Place.SINGLE
+        return self._unlink(command, keys, directive if asks else None, reply_of)
+
+    def _unlink(
+        self,
+        command: Command,
+        keys: Sequence[Any],
+        asked: str | None,
+        reply_of: Callable[[int], Any],
+    ) -> Flow:
+        if asked is not None:
+            self._server_does[asked] = yield from _is_on(command, asked)
+            if self._server_does[asked]:
+                return (yield command)
         self._judge.notices.note(command, Finding("unlink", "sent", command.name))
         if len(self._sizes):
-            for use in command.key_uses:
-                key = encoded(command, command.wire[use.position])
-                if key is not None:
-                    self._sizes.forget(key)
+            for key in keys:
+                name = encoded(command, key)
+                if name is not None:
+                    self._sizes.forget(name)
+        return reply_of((yield command.replace(("UNLINK", *keys))))
 
-    def _is_wanted(self, command: Command) -> Generator[Any, Any, bool]:
+    def _wish(self, command: Command) -> str:
+        """What the settings say for a command's keys; of several keys, the strongest."""
         policies = self._judge.policies
-        wanted = policies.options("unlink", command.spec)
-        if len(wanted) > 1:
+        wishes = policies.options("unlink", command.spec)
+        if len(wishes) > 1:
             keys = [encoded(command, command.wire[use.position]) for use in command.key_uses]
-            wanted = {
+            wishes = {
                 policies.option("unlink", key, command.spec) for key in keys if key is not None
             }
-        if "always" in wanted:
-            return True
-        if "auto" not in wanted:
-            return False
-        directive = _DIRECTIVES[command.name]
-        if directive not in self._server_does:
-            if command.place is not Place.SINGLE:
-                # It cannot be asked here without a round trip more, and UNLINK is never wrong.
-                return True
-            self._server_does[directive] = yield from _is_on(command, directive)
-        return not self._server_does[directive]
+        return next((wish for wish in ("always", "auto") if wish in wishes), "never")
 
 
 def _is_on(command: Command, directive: str) -> Generator[Any, Any, bool]:
@@ -109,13 +151,11 @@ class Moves:
         key = encoded(command, wire[2]) if source is not None else None
         if source is None or key is None:
             return (yield command)
+        self._check("max_key", source, len(source), key, len(key), command)
         length, size = yield from size_of_any(command, source)
         if size is not None:
             name = "max_value" if length == "STRLEN" else "max_elements"
-            # A key that is too large under its old name too must remain movable.
-            limit = self._judge.policies.limit(name, source, command.spec)
-            if command.name == "COPY" or size <= limit.reject:
-                self._judge.check(name, key, command, size)
+            self._check(name, source, size, key, size, command)
         reply = yield command
         if reply and size is not None and command.place is Place.SINGLE:
             if self._sizes.get(source) is not None:
@@ -123,3 +163,11 @@ class Moves:
             if command.name != "COPY":
                 self._sizes.forget(source)
         return reply
+
+    def _check(
+        self, name: str, source: bytes, old: int, key: bytes, new: int, command: Command
+    ) -> None:
+        # A key that is too large under its old name too must remain movable.
+        limit = self._judge.policies.limit(name, source, command.spec)
+        if command.name == "COPY" or old <= limit.reject:
+            self._judge.check(name, key, command, new)

@@ -142,8 +142,10 @@ def stream_id_index(wire: Arguments) -> int:
             if index < len(wire) and word_of(wire[index]) in ("~", "="):
                 index += 1
             index += 1
-        elif word == "LIMIT":
+        elif word in ("LIMIT", "IDMPAUTO"):
             index += 2
+        elif word == "IDMP":
+            index += 3
         elif word in ("NOMKSTREAM", "KEEPREF", "DELREF", "ACKED"):
             index += 1
         else:
@@ -179,6 +181,11 @@ def _payload(wire: Arguments) -> Iterable[Write]:
     return [write._replace(elements=0) for write in _elements(2)(wire)]
 
 
+def _key(wire: Arguments) -> Iterable[Write]:
+    """A number that is counted up, or down: only its key can be large."""
+    return (Write(1, 0),) if len(wire) > 1 else ()
+
+
 MEASURES: Final[dict[str, Measure]] = {
     "SET": _value(1, 2),
     "SETNX": _value(1, 2),
@@ -195,6 +202,12 @@ MEASURES: Final[dict[str, Measure]] = {
     "RESTORE": _value(1, 3),
     "RESTORE-ASKING": _value(1, 3),
     "PFADD": _payload,
+    "PFMERGE": _key,
+    "INCR": _key,
+    "INCRBY": _key,
+    "INCRBYFLOAT": _key,
+    "DECR": _key,
+    "DECRBY": _key,
     "LPUSH": _elements(2),
     "RPUSH": _elements(2),
     "LPUSHX": _elements(2),

@@ -12,7 +12,7 @@ from redis_middleware import Command, Flow
 from redis_middleware.commands import CommandSpec
 from redis_middleware_plugins.size_guard.asking import ask
 from redis_middleware_plugins.size_guard.caps import Caps
-from redis_middleware_plugins.size_guard.growth import GROWTH, STORES, Growth, store_key
+from redis_middleware_plugins.size_guard.growth import GROWTH, STORES, Growth
 from redis_middleware_plugins.size_guard.judging import Judge, encoded
 from redis_middleware_plugins.size_guard.known_sizes import KnownSizes
 from redis_middleware_plugins.size_guard.notices import Finding
@@ -61,25 +61,32 @@ class Writes:
         self._random = random
         self._plans: dict[str, tuple[Growth, bool, bool]] = {}
 
-    def replace(self, command: Command) -> Flow:
+    def has_caps(self, spec: CommandSpec) -> bool:
+        """Whether there may be something to send in the place of a write, or along with it."""
+        options = self._policies.options
+        return bool(options("ttl", spec) or options("max_length", spec))
+
+    def replace(self, command: Command) -> Flow | None:
         """Around a write that replaces what was there, or whose arguments tell everything."""
         self._judge.arguments(command)
-        if not self._has_caps(command.spec):
-            return (yield command)
+        return self._capped(command) if self.has_caps(command.spec) else None
+
+    def _capped(self, command: Command) -> Flow:
         keys = list(command.keys)
         sent = self._caps.write(command, keys[0]) if keys else command
         return (yield from self._send(sent, self._caps.expiries(command, keys)))
 
-    def store(self, command: Command) -> Flow:
-        """Around a write that stores a result and replies with its size."""
-        index = store_key(command.spec.name, command.wire)
+    def store(self, command: Command) -> Flow | None:
+        """Around a write that stores a result and replies with its size, if it does store it."""
+        index = next((use.position for use in command.key_uses if use.writes), 0)
         key = encoded(command, command.wire[index]) if index else None
-        if key is None:
-            return (yield command)
+        return None if key is None else self._store(command, key)
+
+    def _store(self, command: Command, key: bytes) -> Flow:
+        self._judge.check("max_key", key, command, len(key))
         reply = yield from self._send(command, self._caps.expiries(command, [key]))
         if isinstance(reply, int):
-            name = "max_value" if STORES[command.spec.name][1] == "STRLEN" else "max_elements"
-            limit = self._policies.limit(name, key, command.spec)
+            limit = self._policies.limit(STORES[command.spec.name], key, command.spec)
             if reply > limit.lowest:
                 self._sizes.put(key, reply)
                 self._judge.report(limit, key, command, reply)
@@ -94,6 +101,8 @@ class Writes:
         key = encoded(command, wire[growth.key]) if len(wire) > growth.key else None
         if key is None:
             return (yield command)
+        if not is_judged:
+            self._judge.check("max_key", key, command, len(key))
         limit = self._policies.limit(growth.limit, key, command.spec)
         added = growth.most_added(wire)
         if command.position is None:
@@ -177,16 +186,10 @@ class Writes:
         caps nor strict mode can have to do with it."""
         plan = self._plans.get(spec.name)
         if plan is None:
-            is_plain = not self._has_caps(spec) and self._policies.options("strict", spec) == {
-                False
-            }
+            is_plain = not self.has_caps(spec) and self._policies.options("strict", spec) == {False}
             plan = (GROWTH[spec.name], spec.name in MEASURES, is_plain)
             self._plans[spec.name] = plan
         return plan
-
-    def _has_caps(self, spec: CommandSpec) -> bool:
-        options = self._policies.options
-        return bool(options("ttl", spec) or options("max_length", spec))
 
     def _is_due(self, most: int | None, limit: Limit) -> bool:
         """Whether the size is to be asked with this write: the nearer the limit, the likelier."""

@@ -31,7 +31,7 @@ from opentelemetry.trace import (
     use_span,
 )
 
-from redis_middleware_plugins.otel.light_span import span_starter
+from redis_middleware_plugins.otel.starting import span_starter
 
 _ATTRIBUTES: dict[str, Any] = {
     "db.system.name": "redis",

@@ -1,0 +1,228 @@
+"""The servers of one deployment, the wrapped client's own or another, as targets of commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, Final
+
+import redis
+import redis.asyncio
+import redis.asyncio.connection
+import redis.asyncio.retry
+import redis.connection
+import redis.retry
+from redis.backoff import NoBackoff
+
+from redis_middleware.redispy.connection_settings import connection_settings
+from redis_middleware.redispy.servers import AsyncServer, Server, SyncServer
+from redis_middleware.redispy.view import ServerAddress, pool_address
+
+if TYPE_CHECKING:
+    from redis_middleware.redispy.view import ClientView
+
+__all__ = ["Servers"]
+
+_OF_THE_DEPLOYMENT: Final = (
+    "credential_provider",
+    "db",
+    "host",
+    "password",
+    "path",
+    "port",
+    "username",
+)
+# A pool sets these for its own connections, by its own settings.
+_SET_BY_POOLS: Final = (
+    "maint_notifications_config",
+    "orig_host_address",
+    "orig_socket_connect_timeout",
+    "orig_socket_timeout",
+)
+
+
+class Servers:
+    """The servers of one deployment; connections to them are made on first use.
+
+    Args:
+        view: facts of the client whose settings the connections get.
+        url: where the deployment is: ``redis://``, ``rediss://`` or ``unix://``. It says address,
+            user, password and database; all else is as the client has it. ``None`` for the
+            client's own deployment.
+        observe: called with each pool that is made.
+
+    Raises:
+        ValueError: the URL is not one that redis-py takes.
+    """
+
+    def __init__(
+        self,
+        view: ClientView,
+        url: str | None = None,
+        observe: Callable[[Any], None] = lambda pool: None,
+    ) -> None:
+        self.url = url
+        self._view = view
+        self._observe = observe
+        self._redis: Any = redis.asyncio if view.is_async else redis
+        self._class, self._kwargs = connection_settings(view)
+        self._own_pool = None if url is not None or view.is_cluster else view.pool
+        if url is not None:
+            parse_url = self._redis.connection.parse_url
+            options = parse_url(url)
+            self._class = options.pop("connection_class", self._redis.Connection)
+            for name in _OF_THE_DEPLOYMENT:
+                self._kwargs.pop(name, None)
+            self._kwargs.update(options)
+        self._shares_nodes = view.is_cluster and url is None
+        self._callbacks: Any = (
+            None if view.is_cluster else getattr(view.client, "response_callbacks", None)
+        )
+        self._made_pools: dict[tuple[ServerAddress | None, bool], Any] = {}
+        self._servers: dict[tuple[ServerAddress | None, bool], Server] = {}
+
+    def at(self, where: ServerAddress | None = None, *, read_only: bool = False) -> Server:
+        """One of the servers, the same object each time.
+
+        Args:
+            where: its address; ``None`` for where the client itself, or the URL, goes.
+            read_only: whether its connections are told READONLY, so that a cluster's replica
+                answers reads.
+        """
+        server = self._servers.get((where, read_only))
+        if self._shares_nodes and not read_only and where is not None:
+            # redis-py makes another node object when the topology has changed.
+            pool = _pool_of_node(self._view, where)
+            if pool is not None and (server is None or server.pool != pool):
+                server = self._server(where, pool)
+                self._servers[where, read_only] = server
+        if server is None:
+            made = self._made(where, read_only=read_only)
+            server = self._servers.setdefault((where, read_only), made)
+        return server
+
+    @property
+    def pools(self) -> list[Any]:
+        """redis-py's pools that were made for them: not those that are the client's own."""
+        return list(self._made_pools.values())
+
+    def forget(self, where: ServerAddress) -> None:
+        """Forget a server that is no more; connections to it end with their last command."""
+        for key in [key for key in list(self._servers) if key[0] == where]:
+            self._servers.pop(key, None)
+            self._made_pools.pop(key, None)
+
+    def close(self) -> None:
+        """Close the connections, of a sync client; used again, the servers make new ones."""
+        for pool in self.pools:
+            pool.disconnect()
+
+    async def close_async(self) -> None:
+        """The same for an async client."""
+        for pool in self.pools:
+            await pool.disconnect()
+
+    def _made(self, where: ServerAddress | None, *, read_only: bool) -> Server:
+        if where is None and self._own_pool is not None and not read_only:
+            return self._server(pool_address(self._own_pool), self._own_pool)
+        kwargs, cls = dict(self._kwargs), self._class
+        if where is not None:
+            if kwargs.pop("path", None) is not None:
+                cls = self._redis.Connection
+            kwargs["host"], kwargs["port"] = where.host, where.port
+        for name in _SET_BY_POOLS:
+            kwargs.pop(name, None)
+        if read_only:
+            kwargs["redis_connect_func"] = _told_read_only(
+                kwargs.get("redis_connect_func"), is_async=self._view.is_async
+            )
+        # Whoever sends to a server chooses what to do when that fails: often to ask another one.
+        retry: Any = redis.asyncio.retry if self._view.is_async else redis.retry
+        kwargs["retry"] = retry.Retry(NoBackoff(), 0)
+        pool_class, limits = _pool_settings(self._view)
+        pool = pool_class(connection_class=cls, **kwargs, **limits)
+        self._made_pools[where, read_only] = pool
+        self._observe(pool)
+        return self._server(pool_address(pool), pool, read_only=read_only)
+
+    def _server(self, where: ServerAddress | None, pool: Any, *, read_only: bool = False) -> Server:
+        parser = self._redis.Redis(connection_pool=pool)
+        callbacks = getattr(pool, "response_callbacks", self._callbacks)
+        if callbacks is not None:
+            parser.response_callbacks = callbacks
+        server = AsyncServer if self._view.is_async else SyncServer
+        return server(where, parser, pool, read_only=read_only)
+
+    def __repr__(self) -> str:
+        return f"<Servers of {self.url or 'the client'}: {list(self._servers.values())}>"
+
+
+class _NodePool:
+    """The connections of a node of redis.asyncio's cluster, with the methods of a pool."""
+
+    def __init__(self, node: Any) -> None:
+        self._node = node
+        self.connection_kwargs = node.connection_kwargs
+        self.response_callbacks = node.response_callbacks
+
+    async def get_connection(self) -> Any:
+        connection = self._node.acquire_connection()
+        try:
+            await self._node.disconnect_if_needed(connection)
+            await connection.connect()
+        except BaseException:
+            self._node.release(connection)
+            raise
+        return connection
+
+    async def release(self, connection: Any) -> None:
+        self._node.release(connection)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _NodePool) and other._node is self._node
+
+    def __hash__(self) -> int:
+        return hash(self._node)
+
+
+def _pool_of_node(view: ClientView, where: ServerAddress) -> Any:
+    """The connections that a cluster client has to a node; ``None`` where it does not know it."""
+    manager = view.pool
+    node = None if manager is None else manager.nodes_cache.get(f"{where.host}:{where.port}")
+    if node is None:
+        return None
+    if view.is_async:
+        return _NodePool(node)
+    return None if node.redis_connection is None else node.redis_connection.connection_pool
+
+
+def _pool_settings(view: ClientView) -> tuple[Any, dict[str, Any]]:
+    """The class of pools, and how many connections one has, as the client's own has it."""
+    module: Any = redis.asyncio if view.is_async else redis
+    pool = view.pool
+    limits = {"max_connections": getattr(pool, "max_connections", None)}
+    if isinstance(pool, module.BlockingConnectionPool):
+        return module.BlockingConnectionPool, {**limits, "timeout": pool.timeout}
+    return module.ConnectionPool, limits
+
+
+def _told_read_only(before: Any, *, is_async: bool) -> Any:
+    """What a connection does when it has connected: what it did before, then READONLY.
+
+    See https://redis.io/docs/latest/commands/readonly/.
+    """
+
+    def connected(connection: Any) -> None:
+        (connection.on_connect if before is None else partial(before, connection))()
+        connection.send_command("READONLY")
+        connection.read_response()
+
+    async def connected_async(connection: Any) -> None:
+        outcome = (connection.on_connect if before is None else partial(before, connection))()
+        if isawaitable(outcome):
+            await outcome
+        await connection.send_command("READONLY")
+        await connection.read_response()
+
+    return connected_async if is_async else connected

@@ -1,0 +1,363 @@
+"""Servers that a plugin sends commands to: the ``target`` of commands and batches.
+
+Each has a pool of connections made with the wrapped client's settings. Retrying is left to the
+plugin: a connection that cannot be made, or that breaks, is told at once.
+
+What is done on connections is written once, as generators that yield what redis-py's methods gave:
+an awaitable where the client is async, else the value itself.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from redis.exceptions import ResponseError
+
+from redis_middleware.redispy.view import ServerAddress
+
+if TYPE_CHECKING:
+    from redis_middleware.command import Command
+
+__all__ = ["AsyncServer", "Server", "SyncServer", "exchange", "exchange_async", "never_sent"]
+
+_NEVER_SENT: Final = "_redis_middleware_never_sent"
+_ASKING: Final = ("ASKING",)
+
+Steps = Generator[Any, Any, Any]
+
+
+def never_sent(error: BaseException) -> bool:
+    """Whether a command failed before any of it was sent, so that sending again is safe.
+
+    The connection could not be made, or the pool had none to give.
+    """
+    return bool(getattr(error, _NEVER_SENT, False))
+
+
+class Server:
+    """One server, to be the ``target`` of commands and batches.
+
+    Args:
+        where: its address.
+        parser: a redis-py client, which knows what replies become.
+        pool: redis-py's pool of its connections.
+        read_only: whether its connections are told READONLY.
+
+    Attributes:
+        address: where it is; ``None`` where the pool does not tell (a Sentinel not asked yet).
+        read_only: whether its connections were told READONLY: replicas of a cluster answer then.
+        is_asking: whether ASKING goes first, on the same connection.
+        pool: redis-py's pool of its connections.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_asking",
+        "_parse",
+        "_send_and_parse",
+        "address",
+        "is_asking",
+        "pool",
+        "read_only",
+    )
+
+    # How a connection that is of no more use is given up.
+    _disconnecting: ClassVar[dict[str, bool]] = {}
+
+    def __init__(
+        self, where: ServerAddress | None, parser: Any, pool: Any, *, read_only: bool = False
+    ) -> None:
+        self.address = where
+        self.read_only = read_only
+        self.is_asking = False
+        self.pool = pool
+        self._asking: Server | None = None
+        self._send_and_parse = parser._send_command_parse_response
+        self._parse = parser.parse_response
+
+    @property
+    def asking(self) -> Server:
+        """The same server where ASKING goes before each command, or before a whole transaction.
+
+        See https://redis.io/docs/latest/commands/asking/.
+        """
+        if self._asking is None:
+            other = copy.copy(self)
+            other.is_asking = True
+            other._asking = other
+            self._asking = other
+        return self._asking
+
+    def is_same(self, other: object) -> bool:
+        """Whether the other one is this server too, ASKING or not."""
+        return isinstance(other, Server) and other.pool is self.pool
+
+    def send(self, command: Command) -> Any:
+        """Send one command and give its reply; an awaitable for async clients."""
+        raise NotImplementedError
+
+    def open_transaction(self) -> Any:
+        """A connection for a transaction, ASKING sent on it; an awaitable for async clients."""
+        raise NotImplementedError
+
+    def _acquire(self) -> Steps:
+        try:
+            return (yield self.pool.get_connection())
+        except Exception as error:
+            setattr(error, _NEVER_SENT, True)
+            raise
+
+    def _give_up(self, connection: Any) -> Steps:
+        yield connection.disconnect(**self._disconnecting)
+        yield self.pool.release(connection)
+
+    def _open_transaction(self) -> Steps:
+        connection = yield from self._acquire()
+        if self.is_asking:
+            try:
+                yield connection.send_command(*_ASKING)
+                yield connection.read_response()
+            except BaseException:
+                yield from self._give_up(connection)
+                raise
+        return connection
+
+    def _write(self, commands: Sequence[Command]) -> Steps:
+        requests = [command.args for command in commands]
+        if self.is_asking:
+            requests = [request for args in requests for request in (_ASKING, args)]
+        connection = yield from self._acquire()
+        try:
+            yield connection.send_packed_command(connection.pack_commands(requests))
+        except BaseException:
+            yield from self._give_up(connection)
+            raise
+        return connection
+
+    def _read(self, connection: Any, commands: Sequence[Command]) -> Steps:
+        replies: list[Any] = []
+        parse, is_asking = self._parse, self.is_asking
+        try:
+            for command in commands:
+                if is_asking:
+                    yield from _skip_reply(connection)
+                try:
+                    replies.append((yield parse(connection, command.args[0], **command.options)))
+                except ResponseError as error:
+                    replies.append(error)
+        except Exception as error:
+            # The connection is lost, and with it every reply that was to come.
+            yield connection.disconnect(**self._disconnecting)
+            replies += [error] * (len(commands) - len(replies))
+        yield self.pool.release(connection)
+        return replies
+
+    def _exchange_one(self, command: Command) -> Steps:
+        connection = yield from self._write((command,))
+        return (yield from self._read(connection, (command,)))
+
+    def __repr__(self) -> str:
+        kind = " (read-only)" if self.read_only else ""
+        return f"<Server {self.address}{kind}{', ASKING' if self.is_asking else ''}>"
+
+
+class SyncServer(Server):
+    """A server of a sync client."""
+
+    __slots__ = ()
+
+    def send(self, command: Command) -> Any:
+        """Send one command; give its reply or raise its failure."""
+        if self.is_asking:
+            return _reply_of(_drive(self._exchange_one(command)))
+        args = command.args
+        pool = self.pool
+        try:
+            connection = pool.get_connection()
+        except Exception as error:
+            setattr(error, _NEVER_SENT, True)
+            raise
+        try:
+            return self._send_and_parse(connection, args[0], *args, **command.options)
+        except ResponseError:
+            raise
+        except BaseException:
+            connection.disconnect()
+            raise
+        finally:
+            pool.release(connection)
+
+    def open_transaction(self) -> Any:
+        """A connection for a transaction, ASKING sent on it."""
+        return _drive(self._open_transaction())
+
+
+class AsyncServer(Server):
+    """A server of an async client."""
+
+    __slots__ = ()
+    _disconnecting: ClassVar = {"nowait": True}
+
+    async def send(self, command: Command) -> Any:
+        """Send one command; give its reply or raise its failure."""
+        if self.is_asking:
+            return _reply_of(await _drive_async(self._exchange_one(command)))
+        args = command.args
+        pool = self.pool
+        try:
+            connection = await pool.get_connection()
+        except Exception as error:
+            setattr(error, _NEVER_SENT, True)
+            raise
+        try:
+            return await self._send_and_parse(connection, args[0], *args, **command.options)
+        except ResponseError:
+            raise
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        finally:
+            await pool.release(connection)
+
+    async def open_transaction(self) -> Any:
+        """A connection for a transaction, ASKING sent on it."""
+        return await _drive_async(self._open_transaction())
+
+
+Others = Callable[[Sequence["Command"]], Any]
+"""Sends commands that go to no server here; gives their replies, or an awaitable of them."""
+
+
+def exchange(commands: Sequence[Command], others: Others) -> Any:
+    """Send commands together: to all servers before any reply is read.
+
+    Args:
+        commands: each goes to the server that is its target, if that is one.
+        others: sends those that have no server as their target, while the servers are at work.
+
+    Returns:
+        The replies in the order of the commands, failures among them as exceptions.
+
+    Raises:
+        Exception: what ``others`` raised where no command goes to a server.
+    """
+    parts, rest = _parts(commands)
+    if not parts:
+        return others(commands)
+    return _drive(_exchange(commands, parts, rest, others))
+
+
+async def exchange_async(commands: Sequence[Command], others: Others) -> Any:
+    """The same for servers of an async client."""
+    parts, rest = _parts(commands)
+    if not parts:
+        return await others(commands)
+    return await _drive_async(_exchange(commands, parts, rest, others))
+
+
+class _Part:
+    """What goes to one server."""
+
+    __slots__ = ("commands", "connection", "indexes", "server")
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.commands: list[Command] = []
+        self.indexes: list[int] = []
+        self.connection: Any = None
+
+
+def _parts(commands: Sequence[Command]) -> tuple[list[_Part], list[int]]:
+    """The commands by server, and the indexes of those that have none."""
+    parts: dict[int, _Part] = {}
+    rest: list[int] = []
+    for index, command in enumerate(commands):
+        target = command.target
+        part = parts.get(id(target))
+        if part is None:
+            if not isinstance(target, Server):
+                rest.append(index)
+                continue
+            part = parts[id(target)] = _Part(target)
+        part.commands.append(command)
+        part.indexes.append(index)
+    return list(parts.values()), rest
+
+
+def _exchange(
+    commands: Sequence[Command], parts: list[_Part], rest: list[int], others: Others
+) -> Steps:
+    replies: list[Any] = [None] * len(commands)
+
+    def settle(indexes: list[int], outcomes: Sequence[Any]) -> None:
+        for index, outcome in zip(indexes, outcomes, strict=True):
+            replies[index] = outcome
+
+    # Pools may let their callers wait: asked in the same order by all, nobody waits for somebody
+    # who waits for him.
+    parts.sort(key=lambda part: id(part.server.pool))
+    try:
+        for part in parts:
+            try:
+                part.connection = yield from part.server._write(part.commands)
+            except Exception as error:
+                settle(part.indexes, [error] * len(part.indexes))
+        if rest:
+            try:
+                settle(rest, (yield others([commands[index] for index in rest])))
+            except Exception as error:
+                settle(rest, [error] * len(rest))
+        for part in parts:
+            if part.connection is not None:
+                outcomes = yield from part.server._read(part.connection, part.commands)
+                part.connection = None
+                settle(part.indexes, outcomes)
+    except BaseException:
+        for part in parts:
+            if part.connection is not None:
+                yield from part.server._give_up(part.connection)
+        raise
+    return replies
+
+
+def _skip_reply(connection: Any) -> Steps:
+    # What ASKING answers does not matter: the server's answer to the command behind it does.
+    try:
+        yield connection.read_response()
+    except ResponseError:
+        return
+
+
+def _reply_of(replies: list[Any]) -> Any:
+    if isinstance(replies[0], Exception):
+        try:
+            raise replies[0]
+        finally:
+            # The traceback holds this frame.
+            del replies
+    return replies[0]
+
+
+def _drive(steps: Steps) -> Any:
+    value = None
+    try:
+        while True:
+            value = steps.send(value)
+    except StopIteration as stop:
+        return stop.value
+
+
+async def _drive_async(steps: Steps) -> Any:
+    try:
+        step = steps.send(None)
+        while True:
+            try:
+                value = await step
+            except BaseException as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(value)
+    except StopIteration as stop:
+        return stop.value
