@@ -347,7 +347,9 @@ class _Routed:
     _own_pool: Any = None
 
     def _route(self, target: Any) -> Any:
-        """Let the pipeline's next connection be of this server, or of its own pool.
+        """Let the pipeline's next connection be of this server.
+
+        Without one it stays where it has a connection, else it is of its own pool.
 
         Returns:
             The connection to be given back to its pool, and that pool; ``None`` without one.
@@ -359,7 +361,7 @@ class _Routed:
         pool = pipe.connection_pool
         own = pool if pipe._own_pool is None else pipe._own_pool
         wanted = target.pool if isinstance(target, Server) else own
-        if wanted is pool:
+        if wanted is pool or (target is None and pipe.connection is not None):
             return None
         if pipe.watching:
             raise RedisError(

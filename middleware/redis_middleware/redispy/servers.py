@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from redis.exceptions import ResponseError
 
+from redis_middleware.redispy.bulk import NOT_RECEIVED, pack_commands, received_replies
 from redis_middleware.redispy.view import ServerAddress
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ __all__ = ["AsyncServer", "Server", "SyncServer", "exchange", "exchange_async", 
 
 _NEVER_SENT: Final = "_redis_middleware_never_sent"
 _ASKING: Final = ("ASKING",)
+
+# What a reply is but for errors, pushes, and a reply that has not come yet.
+_PLAIN: Final = frozenset({bytes, str, int, float, bool, type(None), list, dict, set})
 
 Steps = Generator[Any, Any, Any]
 
@@ -55,6 +59,7 @@ class Server:
     __slots__ = (
         "__weakref__",
         "_asking",
+        "_callbacks",
         "_parse",
         "_send_and_parse",
         "address",
@@ -74,6 +79,7 @@ class Server:
         self.is_asking = False
         self.pool = pool
         self._asking: Server | None = None
+        self._callbacks = parser.response_callbacks
         self._send_and_parse = parser._send_command_parse_response
         self._parse = parser.parse_response
 
@@ -130,7 +136,7 @@ class Server:
             requests = [request for args in requests for request in (_ASKING, args)]
         connection = yield from self._acquire()
         try:
-            yield connection.send_packed_command(connection.pack_commands(requests))
+            yield connection.send_packed_command(pack_commands(connection, requests))
         except BaseException:
             yield from self._give_up(connection)
             raise
@@ -138,15 +144,34 @@ class Server:
 
     def _read(self, connection: Any, commands: Sequence[Command]) -> Steps:
         replies: list[Any] = []
-        parse, is_asking = self._parse, self.is_asking
+        parse, received = self._parse, received_replies(connection)
+        callbacks: dict[Any, Any] = {}
         try:
             for command in commands:
-                if is_asking:
+                if self.is_asking:
                     yield from _skip_reply(connection)
-                try:
-                    replies.append((yield parse(connection, command.args[0], **command.options)))
-                except ResponseError as error:
-                    replies.append(error)
+                name, options = command.args[0], command.options
+                reply = NOT_RECEIVED if options else received()
+                if reply.__class__ in _PLAIN:
+                    if name not in callbacks:
+                        callbacks[name] = self._callbacks.get(name)
+                    callback = callbacks[name]
+                    if callback is not None:
+                        reply = callback(reply)
+                        if hasattr(reply, "__await__"):
+                            reply = yield reply
+                elif isinstance(reply, ResponseError):
+                    pass
+                elif isinstance(reply, Exception):
+                    raise reply
+                else:
+                    if reply is not NOT_RECEIVED:
+                        yield connection._parser.handle_push_response(reply)
+                    try:
+                        reply = yield parse(connection, name, **options)
+                    except ResponseError as error:
+                        reply = error
+                replies.append(reply)
         except Exception as error:
             # The connection is lost, and with it every reply that was to come.
             yield connection.disconnect(**self._disconnecting)

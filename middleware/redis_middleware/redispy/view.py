@@ -158,15 +158,18 @@ class ClientView:
     def address_of(self, command: Command | None = None) -> ServerAddress | None:
         """The server that a command goes to, as far as it can be told before it is sent.
 
-        For a cluster client that is the primary of the command's slot, or ``None`` for commands
+        That is its target, where a plugin chose a server. For a cluster client that is the primary of the command's slot, or ``None`` for commands
         without keys, or with keys of several slots. For Sentinel it is the address found last.
         """
+        node = command.target if command is not None else None
+        chosen: ServerAddress | None = getattr(node, "address", None)
+        if chosen is not None:
+            return chosen
         pool = self.pool
         if pool is None:
             return None
         if not self.is_cluster:
             return pool_address(pool)
-        node = command.target if command is not None else None
         if node is None and command is not None:
             node = self.node_of(command)
         return None if node is None or not hasattr(node, "port") else address(node.host, node.port)
