@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis.exceptions import ConnectionError, RedisError, ResponseError, WatchError
 from tests.integration import awaiting
-from tests.integration.at_places import as_number
+from tests.integration.at_places import Own, as_number
 from tests.integration.each_kind import each_kind, only_one, wrapped
 from tests.integration.kinds import WRITING, Kind
 from tests.integration.servers import Servers
@@ -169,6 +169,41 @@ async def test_transaction(kind: Kind, servers: Servers) -> None:
             assert as_number(replies[1]) == 4
         found = await databases(kind, servers)
         assert found == {0: {b"own"}, 1: {b"1a"}, 2: {b"2a"}}
+
+
+@each_kind(PLAIN)
+async def test_part_of_a_transaction(kind: Kind, servers: Servers) -> None:
+    """A command cannot leave its transaction: that is an error, and nothing is sent."""
+
+    def leave(command: Command) -> Flow:
+        command.target = command.client.servers().at()
+        return (yield command)
+
+    async with wrapped(kind, servers, [Own(leave)]) as client:
+        pipe = client.pipeline()
+        pipe.set("own", 1).get("own")
+        with pytest.raises(RedisError, match=r"batch\.target"):
+            await awaiting.settle(pipe.execute())
+        assert await awaiting.settle(client.exists("own")) == 0
+
+
+@each_kind(PLAIN)
+async def test_another_client_in_a_pipeline(kind: Kind, servers: Servers) -> None:
+    """A client of the application's can be the target of a pipeline's commands."""
+    other = kind.make(servers, db=1)
+
+    def redirect(command: Command) -> Flow:
+        command.target = other
+        return (yield command)
+
+    async with wrapped(kind, servers, [Own(redirect)]) as client:
+        await awaiting.settle(client.set("k", 1))
+        await awaiting.settle(other.set("k", 2))
+        pipe = client.pipeline(transaction=False)
+        pipe.get("k").exists("k").get("k")
+        replies = await awaiting.settle(pipe.execute())
+        assert [as_number(reply) for reply in replies] == [2, 1, 2]
+    await awaiting.settle(other.aclose() if kind.is_async else other.close())
 
 
 @each_kind(PLAIN)

@@ -46,6 +46,14 @@ class _Queue:
 
     @staticmethod
     def write(pipe: Any, commands: Sequence[Command]) -> None:
+        for command in commands:
+            if command.target is not None:
+                raise RedisError(
+                    f"the target of {command!r} cannot be reached from a "
+                    f"{command.place.value} of this client: {command.target!r}; commands of a "
+                    "pipeline go to a server of ClientView.servers() or to a client that is no "
+                    "cluster's, a transaction goes to its batch.target as a whole"
+                )
         pipe.command_stack = [(command.args, command.options) for command in commands]
 
     @staticmethod
@@ -170,7 +178,8 @@ class _Prepared:
     def load(self, commands: Sequence[Command]) -> None:
         """Put a round's commands into the pipeline's queue."""
         assert self.batch is not None
-        if not (self.first and commands == list(self.batch.commands)):
+        is_queued = self.first and commands == list(self.batch.commands)
+        if not is_queued or any([command.target is not None for command in commands]):
             self.queue.write(self.pipe, commands)
         self._begin_round()
 
@@ -245,6 +254,8 @@ class _BatchTransport:
         self._execute = execute
         self._arguments = arguments
         self._executor: FirstErrors = prepared.queue.executor(prepared.pipe)
+        if prepared.batch is not None and prepared.batch.place is Place.TRANSACTION:
+            self.send_many = self._send_others
 
     def send(self, batch: Batch) -> Any:
         self._prepared.load_whole(batch)

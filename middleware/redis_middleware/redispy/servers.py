@@ -13,6 +13,8 @@ import copy
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+import redis
+import redis.asyncio
 from redis.exceptions import ResponseError
 
 from redis_middleware.redispy.bulk import NOT_RECEIVED, pack_commands, received_replies
@@ -302,13 +304,23 @@ def _parts(commands: Sequence[Command]) -> tuple[list[_Part], list[int]]:
         target = command.target
         part = parts.get(id(target))
         if part is None:
-            if not isinstance(target, Server):
+            server = target if isinstance(target, Server) else _server_of(target)
+            if server is None:
                 rest.append(index)
                 continue
-            part = parts[id(target)] = _Part(target)
+            part = parts[id(target)] = _Part(server)
         part.commands.append(command)
         part.indexes.append(index)
     return list(parts.values()), rest
+
+
+def _server_of(target: Any) -> Server | None:
+    """The server that a plain client is connected to."""
+    if isinstance(target, redis.Redis):
+        return SyncServer(None, target, target.connection_pool)
+    if isinstance(target, redis.asyncio.Redis):
+        return AsyncServer(None, target, target.connection_pool)
+    return None
 
 
 def _exchange(
