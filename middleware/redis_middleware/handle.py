@@ -26,7 +26,7 @@ from redis_middleware.reloading import Reconfiguration, plugins_after
 from redis_middleware.settings import Settings, Watch
 
 if TYPE_CHECKING:
-    from redis_middleware.redispy.clients import Binding
+    from redis_middleware.redispy.binding import Binding
 
 __all__ = ["Lease", "Middleware"]
 

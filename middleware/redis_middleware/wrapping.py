@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any, TypeVar, overload
 
 from redis_middleware.handle import Middleware
-from redis_middleware.redispy.clients import binding_of, check_client, install, uninstall
+from redis_middleware.redispy.binding import binding_of
+from redis_middleware.redispy.clients import check_client, install, uninstall
 from redis_middleware.redispy.view import AnyClient, ClientView, keeper_of
 from redis_middleware.settings import load_settings
 
