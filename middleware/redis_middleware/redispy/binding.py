@@ -14,8 +14,9 @@ import redis
 import redis.asyncio
 
 from redis_middleware.command import Command
+from redis_middleware.redispy.exchange import exchange, exchange_async
 from redis_middleware.redispy.modules import MODULES_WITH_PIPELINES
-from redis_middleware.redispy.servers import Server, exchange, exchange_async
+from redis_middleware.redispy.servers import Server
 from redis_middleware.redispy.view import AnyClient
 
 if TYPE_CHECKING:

@@ -52,7 +52,7 @@ def _packs_like_hiredis(connection: Any) -> bool:
         return type(packer) is HiredisRespSerializer
     # redis.asyncio packs in Python, whatever is installed.
     encoder = connection.encoder
-    return encoder.encoding == "utf-8" and encoder.encoding_errors == "strict"
+    return (encoder.encoding, encoder.encoding_errors) == ("utf-8", "strict")
 
 
 def received_replies(connection: Any) -> Callable[[], Any]:

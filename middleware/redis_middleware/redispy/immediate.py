@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from redis_middleware.command import Command
-from redis_middleware.redispy.servers import exchange, exchange_async
+from redis_middleware.redispy.exchange import exchange, exchange_async
 
 __all__ = ["AsyncImmediateTransport", "ImmediateTransport"]
 

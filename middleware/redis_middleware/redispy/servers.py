@@ -10,11 +10,9 @@ an awaitable where the client is async, else the value itself.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import redis
-import redis.asyncio
 from redis.exceptions import ResponseError
 
 from redis_middleware.redispy.bulk import NOT_RECEIVED, pack_commands, received_replies
@@ -23,7 +21,15 @@ from redis_middleware.redispy.view import ServerAddress
 if TYPE_CHECKING:
     from redis_middleware.command import Command
 
-__all__ = ["AsyncServer", "Server", "SyncServer", "exchange", "exchange_async", "never_sent"]
+__all__ = [
+    "AsyncServer",
+    "Server",
+    "Steps",
+    "SyncServer",
+    "drive",
+    "drive_async",
+    "never_sent",
+]
 
 _NEVER_SENT: Final = "_redis_middleware_never_sent"
 _ASKING: Final = ("ASKING",)
@@ -32,6 +38,7 @@ _ASKING: Final = ("ASKING",)
 _PLAIN: Final = frozenset({bytes, str, int, float, bool, type(None), list, dict, set})
 
 Steps = Generator[Any, Any, Any]
+"""Work on connections, for ``drive`` or ``drive_async``."""
 
 
 def never_sent(error: BaseException) -> bool:
@@ -117,7 +124,8 @@ class Server:
             setattr(error, _NEVER_SENT, True)
             raise
 
-    def _give_up(self, connection: Any) -> Steps:
+    def give_up(self, connection: Any) -> Steps:
+        """Close a connection that is of no more use, and give it back."""
         yield connection.disconnect(**self._disconnecting)
         yield self.pool.release(connection)
 
@@ -128,11 +136,12 @@ class Server:
                 yield connection.send_command(*_ASKING)
                 yield connection.read_response()
             except BaseException:
-                yield from self._give_up(connection)
+                yield from self.give_up(connection)
                 raise
         return connection
 
-    def _write(self, commands: Sequence[Command]) -> Steps:
+    def write(self, commands: Sequence[Command]) -> Steps:
+        """Write commands; give the connection that their replies are to be read from."""
         requests = [command.args for command in commands]
         if self.is_asking:
             requests = [request for args in requests for request in (_ASKING, args)]
@@ -140,11 +149,12 @@ class Server:
         try:
             yield connection.send_packed_command(pack_commands(connection, requests))
         except BaseException:
-            yield from self._give_up(connection)
+            yield from self.give_up(connection)
             raise
         return connection
 
-    def _read(self, connection: Any, commands: Sequence[Command]) -> Steps:
+    def read(self, connection: Any, commands: Sequence[Command]) -> Steps:
+        """Read the replies to what was written, failures among them as exceptions."""
         replies: list[Any] = []
         parse, received = self._parse, received_replies(connection)
         callbacks: dict[Any, Any] = {}
@@ -182,8 +192,8 @@ class Server:
         return replies
 
     def _exchange_one(self, command: Command) -> Steps:
-        connection = yield from self._write((command,))
-        return (yield from self._read(connection, (command,)))
+        connection = yield from self.write((command,))
+        return (yield from self.read(connection, (command,)))
 
     def __repr__(self) -> str:
         kind = " (read-only)" if self.read_only else ""
@@ -198,7 +208,7 @@ class SyncServer(Server):
     def send(self, command: Command) -> Any:
         """Send one command; give its reply or raise its failure."""
         if self.is_asking:
-            return _reply_of(_drive(self._exchange_one(command)))
+            return _reply_of(drive(self._exchange_one(command)))
         args = command.args
         pool = self.pool
         try:
@@ -218,7 +228,7 @@ class SyncServer(Server):
 
     def open_transaction(self) -> Any:
         """A connection for a transaction, ASKING sent on it."""
-        return _drive(self._open_transaction())
+        return drive(self._open_transaction())
 
 
 class AsyncServer(Server):
@@ -230,7 +240,7 @@ class AsyncServer(Server):
     async def send(self, command: Command) -> Any:
         """Send one command; give its reply or raise its failure."""
         if self.is_asking:
-            return _reply_of(await _drive_async(self._exchange_one(command)))
+            return _reply_of(await drive_async(self._exchange_one(command)))
         args = command.args
         pool = self.pool
         try:
@@ -250,113 +260,7 @@ class AsyncServer(Server):
 
     async def open_transaction(self) -> Any:
         """A connection for a transaction, ASKING sent on it."""
-        return await _drive_async(self._open_transaction())
-
-
-Others = Callable[[Sequence["Command"]], Any]
-"""Sends commands that go to no server here; gives their replies, or an awaitable of them."""
-
-
-def exchange(commands: Sequence[Command], others: Others) -> Any:
-    """Send commands together: to all servers before any reply is read.
-
-    Args:
-        commands: each goes to the server that is its target, if that is one.
-        others: sends those that have no server as their target, while the servers are at work.
-
-    Returns:
-        The replies in the order of the commands, failures among them as exceptions.
-
-    Raises:
-        Exception: what ``others`` raised where no command goes to a server.
-    """
-    parts, rest = _parts(commands)
-    if not parts:
-        return others(commands)
-    return _drive(_exchange(commands, parts, rest, others))
-
-
-async def exchange_async(commands: Sequence[Command], others: Others) -> Any:
-    """The same for servers of an async client."""
-    parts, rest = _parts(commands)
-    if not parts:
-        return await others(commands)
-    return await _drive_async(_exchange(commands, parts, rest, others))
-
-
-class _Part:
-    """What goes to one server."""
-
-    __slots__ = ("commands", "connection", "indexes", "server")
-
-    def __init__(self, server: Server) -> None:
-        self.server = server
-        self.commands: list[Command] = []
-        self.indexes: list[int] = []
-        self.connection: Any = None
-
-
-def _parts(commands: Sequence[Command]) -> tuple[list[_Part], list[int]]:
-    """The commands by server, and the indexes of those that have none."""
-    parts: dict[int, _Part] = {}
-    rest: list[int] = []
-    for index, command in enumerate(commands):
-        target = command.target
-        part = parts.get(id(target))
-        if part is None:
-            server = target if isinstance(target, Server) else _server_of(target)
-            if server is None:
-                rest.append(index)
-                continue
-            part = parts[id(target)] = _Part(server)
-        part.commands.append(command)
-        part.indexes.append(index)
-    return list(parts.values()), rest
-
-
-def _server_of(target: Any) -> Server | None:
-    """The server that a plain client is connected to."""
-    if isinstance(target, redis.Redis):
-        return SyncServer(None, target, target.connection_pool)
-    if isinstance(target, redis.asyncio.Redis):
-        return AsyncServer(None, target, target.connection_pool)
-    return None
-
-
-def _exchange(
-    commands: Sequence[Command], parts: list[_Part], rest: list[int], others: Others
-) -> Steps:
-    replies: list[Any] = [None] * len(commands)
-
-    def settle(indexes: list[int], outcomes: Sequence[Any]) -> None:
-        for index, outcome in zip(indexes, outcomes, strict=True):
-            replies[index] = outcome
-
-    # Pools may let their callers wait: asked in the same order by all, nobody waits for somebody
-    # who waits for him.
-    parts.sort(key=lambda part: id(part.server.pool))
-    try:
-        for part in parts:
-            try:
-                part.connection = yield from part.server._write(part.commands)
-            except Exception as error:
-                settle(part.indexes, [error] * len(part.indexes))
-        if rest:
-            try:
-                settle(rest, (yield others([commands[index] for index in rest])))
-            except Exception as error:
-                settle(rest, [error] * len(rest))
-        for part in parts:
-            if part.connection is not None:
-                outcomes = yield from part.server._read(part.connection, part.commands)
-                part.connection = None
-                settle(part.indexes, outcomes)
-    except BaseException:
-        for part in parts:
-            if part.connection is not None:
-                yield from part.server._give_up(part.connection)
-        raise
-    return replies
+        return await drive_async(self._open_transaction())
 
 
 def _skip_reply(connection: Any) -> Steps:
@@ -377,7 +281,8 @@ def _reply_of(replies: list[Any]) -> Any:
     return replies[0]
 
 
-def _drive(steps: Steps) -> Any:
+def drive(steps: Steps) -> Any:
+    """Run steps of a sync client."""
     value = None
     try:
         while True:
@@ -386,7 +291,8 @@ def _drive(steps: Steps) -> Any:
         return stop.value
 
 
-async def _drive_async(steps: Steps) -> Any:
+async def drive_async(steps: Steps) -> Any:
+    """Run steps of an async client."""
     try:
         step = steps.send(None)
         while True:
