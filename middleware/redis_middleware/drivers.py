@@ -14,10 +14,12 @@ from typing import Any, Protocol
 
 from redis_middleware.chains import Chain
 from redis_middleware.command import Command
-from redis_middleware.execution import DONE, Execution, ascend, descend, not_sent
+from redis_middleware.execution import DONE, Execution
 from redis_middleware.flow import Call, Once, Sleep
-from redis_middleware.lockstep import Calls, Lockstep, Waiting
+from redis_middleware.groups import Calls, Waiting
+from redis_middleware.lockstep import Lockstep
 from redis_middleware.once import OnceRegistry
+from redis_middleware.usual_way import ascend, descend, not_sent
 
 __all__ = [
     "AsyncTransport",

@@ -1,10 +1,7 @@
 """One item's way through its chain of flows, without I/O.
 
 An :class:`Execution` starts the flows from the outermost in, until the innermost yields something
-that a driver must do; given the outcome, it resumes them from the innermost out. The usual way,
-every flow passes its item on and gives the reply back, goes through :func:`descend` and
-:func:`ascend`, which keep no more than the list of flows and make an ``Execution`` of it as soon
-as anything else happens.
+that a driver must do; given the outcome, it resumes them from the innermost out.
 """
 
 from __future__ import annotations
@@ -18,26 +15,13 @@ from redis_middleware.command import Command
 from redis_middleware.errors import PluginError
 from redis_middleware.flow import NIL, Call, Flow, Once, Sleep
 
-__all__ = [
-    "DONE",
-    "ENDED",
-    "Execution",
-    "ascend",
-    "descend",
-    "interrupt",
-    "not_given_back",
-    "not_passed_on",
-    "not_sent",
-]
+__all__ = ["DONE", "Execution"]
 
 DONE: Final = object()
 """What an :class:`Execution` answers when every flow has ended: the reply is its ``outcome``."""
 
 # What comes of a flow of a plugin that only observes and did what it must not: go on without it.
 _WITHOUT: Final = object()
-
-ENDED: Final = object()
-"""In place of what a flow yielded: it ended."""
 
 # flow, its hook, the chain and the index it stands at, the item it was started with
 _Frame = tuple[Flow, Hook, Chain, int, Any]
@@ -312,140 +296,6 @@ class Execution:
             flow.close()
         except Exception as error:
             hook.report(error, item, ending=True)
-
-
-def descend(chain: Chain, item: Any) -> tuple[list[Flow | None], Execution | None, Any]:
-    """Start every flow of the chain for the item.
-
-    Returns:
-        The flows (``None`` for a hook that has nothing to do), ``None`` and the item; where one of
-        them did anything but pass the item on, its execution and the request to go on with.
-    """
-    flows: list[Flow | None] = []
-    yielded = item
-    failure = None
-    try:
-        for function in chain.functions:
-            flow = function(item)
-            if flow is None:
-                flows.append(None)
-                continue
-            yielded = flow.send(None)
-            flows.append(flow)
-            if yielded is not item:
-                break
-        else:
-            return flows, None, item
-    except Exception as error:
-        failure = error
-    except BaseException as error:
-        interrupt(chain, item, flows, error)
-        raise
-    try:
-        return flows, *not_passed_on(chain, item, flows, yielded, failure)
-    finally:
-        del failure
-
-
-def not_passed_on(
-    chain: Chain, item: Any, flows: list[Flow | None], yielded: Any, failure: Exception | None
-) -> tuple[Execution, Any]:
-    """The execution and its request, after a flow of ``descend`` did not pass the item on.
-
-    That is the last of the flows, which yielded something else, or the one behind them, which
-    ended.
-    """
-    execution = Execution.of_started(chain, item, flows)
-    try:
-        if failure is not None:
-            return execution, execution.start_behind(failure, chain, item, len(flows))
-        return execution, execution.divert(yielded)
-    finally:
-        del failure
-
-
-def interrupt(chain: Chain, item: Any, flows: list[Flow | None], error: BaseException) -> None:
-    """Raise an interrupt in each of the flows that has not ended, innermost first."""
-    Execution.of_started(chain, item, flows).interrupt(error)
-
-
-def not_sent(
-    chain: Chain, item: Any, flows: list[Flow | None], error: BaseException
-) -> tuple[Execution, Any]:
-    """The execution and its request, after the send behind ``descend`` failed.
-
-    Raises:
-        BaseException: the error itself where it is an interrupt, or what the flows made of it.
-    """
-    execution = Execution.of_started(chain, item, flows)
-    try:
-        if isinstance(error, Exception):
-            return execution, execution.throw(error)
-        execution.interrupt(error)
-        raise error
-    finally:
-        del error
-
-
-def ascend(
-    chain: Chain, item: Any, flows: list[Flow | None], reply: Any
-) -> tuple[Execution | None, Any]:
-    """Resume the flows of the chain, which all passed the item on, with its reply.
-
-    Returns:
-        ``None`` and the reply; where one of them did anything but return what it was given, its
-        execution and the request to go on with.
-    """
-    for flow in reversed(flows):
-        if flow is None:
-            continue
-        yielded: Any = ENDED
-        failure = None
-        result = None
-        try:
-            yielded = flow.send(reply)
-        except StopIteration as stop:
-            result = stop.value
-            if result is reply:
-                continue
-        except Exception as error:
-            failure = error
-        except BaseException as error:
-            interrupt(chain, item, flows, error)
-            raise
-        try:
-            return not_given_back(chain, item, flows, flow, reply, yielded, result, failure)
-        finally:
-            del failure, result
-    return None, reply
-
-
-def not_given_back(
-    chain: Chain,
-    item: Any,
-    flows: list[Flow | None],
-    flow: Flow,
-    reply: Any,
-    yielded: Any,
-    result: Any,
-    failure: Exception | None,
-) -> tuple[Execution, Any]:
-    """The execution and its request, after a flow of ``ascend`` did not give the reply back.
-
-    It yielded again, returned another result, or raised a failure.
-    """
-    index = flows.index(flow)
-    if yielded is not ENDED:
-        execution = Execution.of_started(chain, item, flows[: index + 1])
-        return execution, execution.yielded_again(yielded, reply)
-    execution = Execution.of_started(chain, item, flows[:index])
-    hook = chain.hooks[index]
-    try:
-        if failure is not None:
-            return execution, execution.raised(hook, item, failure, reply)
-        return execution, execution.returned(hook, item, result, reply)
-    finally:
-        del failure, result
 
 
 def _not_a_flow(hook: Hook, item: Any, error: Exception) -> PluginError | None:

@@ -9,6 +9,23 @@ A hook that is a plain function instead may return a generator of its own, or ``
 nothing to do around what it was called with: no generator is made then, which is most of what a
 plugin costs.
 
+What a plugin may have besides its hooks, all of it optional:
+
+==========================  ====================================================================
+``name``                    its name, where it is given in code; else its class's in snake_case
+``Settings``                a pydantic model: the plugin is made with an instance of it
+``observes = True``         it only observes: its bugs never reach the application
+``wants(spec)``             whether ``redis_command`` is asked about commands of a specification
+``wants_queued(spec)``      the same for commands queued in pipelines and transactions
+``reconfigure(settings)``   takes changed settings while it runs; without it, it is made anew
+``metrics()``               what it counts: see :mod:`redis_middleware.readings`
+``remarks()``               sentences of ``redis-middleware check`` on what its settings allow and
+                            may not mean
+``after_fork()``            called in a process that was forked off, before background work starts
+==========================  ====================================================================
+
+Plugins tell each other what they did with notes: see :mod:`redis_middleware.notes`.
+
 For every flow:
 
 - It may raise. An exception raised on purpose passes unchanged: any exception class that is not

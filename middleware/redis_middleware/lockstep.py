@@ -16,91 +16,37 @@ list of ``Command``  their replies in order, failures among them as exceptions
 
 from __future__ import annotations
 
-import copy
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
-from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
 from redis_middleware.chains import Chain, Chains
 from redis_middleware.command import Batch, Command, Place
 from redis_middleware.errors import PluginError
-from redis_middleware.execution import DONE, Execution, ascend, descend
-from redis_middleware.flow import Call, Flow, Once, Sleep
+from redis_middleware.execution import DONE, Execution
+from redis_middleware.flow import Call, Once, Sleep
+from redis_middleware.groups import (
+    Calls,
+    Group,
+    Send,
+    Turn,
+    Waiting,
+    execution_of,
+    has_exceptions,
+    own_copy,
+    path_up,
+    position_of,
+)
 from redis_middleware.once import Lead, LeaderInterruptedError, OnceRegistry, fresh_copy
+from redis_middleware.usual_way import ascend, descend
 
-__all__ = ["Calls", "Lockstep", "Waiting", "has_exceptions"]
+__all__ = ["Lockstep"]
 
 _AFTER_TRANSACTION = (
     "it yielded a command after the transaction was sent; inside MULTI/EXEC there is one round "
     "only (look at command.place)"
 )
-
-
-class Calls:
-    """The calls of one round: functions to be called, or awaited together."""
-
-    __slots__ = ("calls",)
-
-    def __init__(self, calls: Sequence[Call]) -> None:
-        self.calls = calls
-
-
-class Waiting:
-    """Nothing can go on before one of these futures, of other callers' sends, is done."""
-
-    __slots__ = ("futures",)
-
-    def __init__(self, futures: Sequence[Future[Any]]) -> None:
-        self.futures = futures
-
-
-class _Group:
-    """Outcomes that are wanted together.
-
-    Those of a ``batch`` or of a ``fan-out``; the one of a ``once``; the ``last`` one, which is all.
-    """
-
-    __slots__ = ("kind", "lead", "outcomes", "owner", "refused", "remaining")
-
-    def __init__(self, kind: str, owner: Execution | None, size: int) -> None:
-        self.kind = kind
-        self.owner = owner
-        self.outcomes: list[Any] = [None] * size
-        self.remaining = size
-        self.refused = False
-        self.lead: tuple[Hashable, Lead] | None = None
-
-
-# A command to be sent and who waits for its reply: an execution; or the flows of a chain which all
-# passed the command on, as most do; or neither where no plugin wants the command. Tuples, since a
-# pipeline has one for each of its commands.
-_Send = tuple[Command, _Group, int, Execution | None, Chain | None, list[Flow | None] | None]
-
-
-# An execution that can go on, and how: a method of it and the argument.
-_Turn = tuple[Execution, Callable[[Any], Any], Any]
-
-
-def _execution_of(send: _Send) -> Execution | None:
-    command, group, index, execution, chain, flows = send
-    if chain is None or flows is None:
-        return execution
-    execution = Execution.of_started(chain, command, flows)
-    execution.group, execution.index = group, index
-    return execution
-
-
-def _position(send: _Send) -> list[int]:
-    """Where a command stands: its index, within that of the one that fanned out, and so on."""
-    position = [send[2]]
-    owner = send[1].owner
-    while owner is not None:
-        position.append(owner.index)
-        owner = owner.group.owner
-    position.reverse()
-    return position
 
 
 class Lockstep:
@@ -122,11 +68,11 @@ class Lockstep:
     def __init__(self, once: OnceRegistry, *, transaction: bool = False) -> None:
         self._once = once
         self._transaction = transaction
-        self._sends: list[_Send] = []
+        self._sends: list[Send] = []
         self._is_mixed = False
-        self._sending: list[_Send] = []
-        self._whole: tuple[_Group, Batch] | None = None
-        self._resuming: deque[_Turn] = deque()
+        self._sending: list[Send] = []
+        self._whole: tuple[Group, Batch] | None = None
+        self._resuming: deque[Turn] = deque()
         self._moving: Execution | None = None
         self._calls: list[tuple[Execution, Call]] = []
         self._sleeps: list[tuple[Execution, Sleep]] = []
@@ -155,7 +101,7 @@ class Lockstep:
             lockstep._begin_with = lambda: lockstep._begin_batch(None, batch)
         else:
             lockstep._begin_with = lambda: lockstep._begin(
-                (chain, 0), batch, _Group("last", None, 1), 0
+                (chain, 0), batch, Group("last", None, 1), 0
             )
         return lockstep
 
@@ -163,7 +109,7 @@ class Lockstep:
     def of_request(cls, execution: Execution, request: Any, once: OnceRegistry) -> Lockstep:
         """Go on with a single command's execution that asked for more than a send."""
         lockstep = cls(once)
-        execution.group, execution.index = _Group("last", None, 1), 0
+        execution.group, execution.index = Group("last", None, 1), 0
         lockstep._begin_with = lambda: lockstep._route(execution, request)
         return lockstep
 
@@ -233,7 +179,7 @@ class Lockstep:
 
     def _send_all(self) -> Generator[Any, Any, None]:
         if self._is_mixed:
-            self._sends.sort(key=_position)
+            self._sends.sort(key=position_of)
             self._is_mixed = False
         sending = self._sending = self._sends
         self._sends = []
@@ -250,7 +196,7 @@ class Lockstep:
             command, group, index, execution, chain, flows = send
             if isinstance(reply, Exception):
                 self.failures.append(reply)
-                execution = _execution_of(send)
+                execution = execution_of(send)
                 if execution is None:
                     self._settle(group, index, reply)
                 else:
@@ -281,7 +227,7 @@ class Lockstep:
         # The traceback of a lost round holds this frame.
         replies, reply, traceback = (), None, None
 
-    def _send_whole(self, group: _Group, batch: Batch) -> Generator[Any, Any, None]:
+    def _send_whole(self, group: Group, batch: Batch) -> Generator[Any, Any, None]:
         # Nobody wants any of these commands: there are no flows to resume one by one.
         self._sent = True
         outcomes: list[Any]
@@ -305,7 +251,7 @@ class Lockstep:
     def _call_all(self) -> Generator[Any, Any, None]:
         outcomes = yield Calls([call for _, call in self._calls])
         waiting, self._calls = self._calls, []
-        turns: deque[_Turn] = deque(
+        turns: deque[Turn] = deque(
             (execution, partial(execution.throw, own=True), outcome)
             if isinstance(outcome, BaseException)
             else (execution, execution.resume, outcome)
@@ -323,7 +269,7 @@ class Lockstep:
         # What comes now are outcomes of sends, although others did them: no more refusals.
         self._sent = True
         yield Waiting([lead for _, _, lead in self._follows])
-        turns: deque[_Turn] = deque()
+        turns: deque[Turn] = deque()
         waiting, self._follows = self._follows, []
         for execution, once, lead in waiting:
             if not lead.done():
@@ -335,10 +281,10 @@ class Lockstep:
             elif isinstance(failure, LeaderInterruptedError):
                 turns.append((execution, lambda request: request, once))
             else:
-                turns.append((execution, execution.throw, _own_copy(failure)))
+                turns.append((execution, execution.throw, own_copy(failure)))
         self._take_turns(turns)
 
-    def _take_turns(self, turns: deque[_Turn]) -> None:
+    def _take_turns(self, turns: deque[Turn]) -> None:
         # Others have yielded their commands meanwhile: the round is sorted before it is sent.
         self._is_mixed = True
         # One of them may refuse the batch: those still in line are then closed with the others.
@@ -383,7 +329,7 @@ class Lockstep:
         self._sent = False
         self._lost = []
         self.current = batch
-        group = _Group("batch", owner, len(batch))
+        group = Group("batch", owner, len(batch))
         chains = self._chains
         is_wanted = any([chains[word] for word, _ in batch.shapes])
         if len(batch) and not is_wanted:
@@ -413,13 +359,13 @@ class Lockstep:
             self._complete(group)
 
     def _fan_out(self, owner: Execution, commands: Sequence[Command]) -> None:
-        group = _Group("fan-out", owner, len(commands))
+        group = Group("fan-out", owner, len(commands))
         inner = [owner.inner(command) for command in commands]
         for index, command in enumerate(commands):
             self._begin(inner[index], command, group, index)
 
     def _share(self, owner: Execution, once: Once) -> None:
-        group = _Group("once", owner, 1)
+        group = Group("once", owner, 1)
         if not self._transaction:
             key = (owner.plugin, once.key)
             lead, leads = self._once.join(key)
@@ -431,7 +377,7 @@ class Lockstep:
         self._begin(owner.inner(once.command), once.command, group, 0)
 
     def _begin(
-        self, inner: tuple[Chain, int] | None, command: Any, group: _Group, index: int
+        self, inner: tuple[Chain, int] | None, command: Any, group: Group, index: int
     ) -> None:
         if inner is None:
             self._sends.append((command, group, index, None, None, None))
@@ -448,7 +394,7 @@ class Lockstep:
         else:
             self._route(execution, request)
 
-    def _settle(self, group: _Group, index: int, outcome: Any) -> None:
+    def _settle(self, group: Group, index: int, outcome: Any) -> None:
         group.outcomes[index] = outcome
         group.remaining -= 1
         failed = isinstance(outcome, Exception)
@@ -463,7 +409,7 @@ class Lockstep:
             del outcome
             self._complete(group)
 
-    def _complete(self, group: _Group) -> None:
+    def _complete(self, group: Group) -> None:
         if group.kind in ("once", "last"):
             if group.lead is not None:
                 self._once.publish(*group.lead, group.outcomes[0])
@@ -488,7 +434,7 @@ class Lockstep:
         else:
             self._advance(group.owner, group.owner.resume, outcome)
 
-    def _fail(self, group: _Group) -> None:
+    def _fail(self, group: Group) -> None:
         # The first of the outcomes is the error, and is held by nothing else: its traceback may
         # hold this frame and those that called it, and with them all that they hold.
         outcomes, group.outcomes = group.outcomes[:1], []
@@ -502,11 +448,11 @@ class Lockstep:
         self._result = result
         self._error = error
 
-    def _close_within(self, group: _Group) -> None:
+    def _close_within(self, group: Group) -> None:
         """Close every other flow of a batch that was refused before anything was sent."""
         self._interrupt(GeneratorExit(), within=group)
 
-    def _interrupt(self, error: BaseException, within: _Group | None = None) -> None:
+    def _interrupt(self, error: BaseException, within: Group | None = None) -> None:
         """Raise the interrupt in all that is under way (within the group), innermost first."""
         waiting: list[Execution] = [
             *[execution for execution, _ in (*self._calls, *self._sleeps)],
@@ -514,8 +460,8 @@ class Lockstep:
         ]
         if self._moving is not None:
             waiting.append(self._moving)
-        leaves: list[tuple[Execution | None, _Group]] = [
-            *[(_execution_of(send), send[1]) for send in (*self._sends, *self._sending)],
+        leaves: list[tuple[Execution | None, Group]] = [
+            *[(execution_of(send), send[1]) for send in (*self._sends, *self._sending)],
             *[(execution, execution.group) for execution in waiting],
         ]
         if self._whole is not None:
@@ -527,7 +473,7 @@ class Lockstep:
         depths: dict[Execution, int] = {}
         leads: list[tuple[Hashable, Lead]] = []
         for execution, group in leaves:
-            path, leads_of_path = _up(execution, group, within)
+            path, leads_of_path = path_up(execution, group, within)
             leads += [lead for lead in leads_of_path if lead not in leads]
             for distance, ancestor in enumerate(reversed(path)):
                 depths[ancestor] = distance
@@ -535,37 +481,3 @@ class Lockstep:
             execution.interrupt(error)
         for lead in leads:
             self._once.abandon(*lead)
-
-
-def has_exceptions(outcomes: Iterable[Any]) -> bool:
-    """Whether there is an exception among them; their types tell, which are few."""
-    return any(issubclass(kind, Exception) for kind in set(map(type, outcomes)))
-
-
-def _up(
-    execution: Execution | None, group: _Group | None, within: _Group | None
-) -> tuple[list[Execution], list[tuple[Hashable, Lead]]]:
-    """The executions from a leaf outwards (to the group), and the leads they are part of."""
-    path = [] if execution is None else [execution]
-    leads = []
-    while group is not None and group is not within:
-        if group.lead is not None:
-            leads.append(group.lead)
-        if group.owner is None:
-            group = None
-        else:
-            path.append(group.owner)
-            group = group.owner.group
-    return (path, leads) if group is within else ([], [])
-
-
-def _own_copy(failure: BaseException) -> BaseException:
-    """A follower's copy of its leader's failure, so that nobody changes another's message."""
-    try:
-        own = copy.copy(failure)
-    except Exception:
-        return failure
-    if type(own) is not type(failure):
-        return failure
-    own.__cause__ = failure
-    return own

@@ -9,14 +9,14 @@ from typing import Any
 
 from redis_middleware.command import Command
 from redis_middleware.drivers import run_async, run_on
-from redis_middleware.execution import (
+from redis_middleware.flow import NIL, Flow
+from redis_middleware.usual_way import (
     ENDED,
     interrupt,
     not_given_back,
     not_passed_on,
     not_sent,
 )
-from redis_middleware.flow import NIL, Flow
 
 __all__ = ["async_executor", "sync_executor"]
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import WatchError
 
 from redis_middleware.command import Batch, Command, Place
-from redis_middleware.lockstep import Lockstep, has_exceptions
+from redis_middleware.groups import has_exceptions
+from redis_middleware.lockstep import Lockstep
 from redis_middleware.redispy.exchange import exchange, exchange_async
 from redis_middleware.redispy.first_errors import FirstErrors
 from redis_middleware.redispy.routed import AsyncRouted, SyncRouted
@@ -167,7 +168,14 @@ class BatchTransport:
         """Send a round; none of a transaction's commands goes elsewhere."""
         if self._is_transaction:
             return self._send_own(commands)
+        if self._needs_scripts(commands):
+            self._prepared.pipe.load_scripts()
         return exchange(commands, self._send_own)
+
+    def _needs_scripts(self, commands: Sequence[Command]) -> bool:
+        """Whether scripts of the pipeline's, which redis-py loads itself, may go elsewhere."""
+        scripts = getattr(self._prepared.pipe, "scripts", None)
+        return bool(scripts) and any([isinstance(each.target, Server) for each in commands])
 
     def _send_own(self, commands: Sequence[Command]) -> Any:
         self._prepared.load(commands)
@@ -197,7 +205,13 @@ class AsyncBatchTransport(BatchTransport):
         """Send a round; none of a transaction's commands goes elsewhere."""
         if self._is_transaction:
             return self._send_own(commands)
+        if self._needs_scripts(commands):
+            return self._send_with_scripts(commands)
         return exchange_async(commands, self._send_own)
+
+    async def _send_with_scripts(self, commands: Sequence[Command]) -> Any:
+        await self._prepared.pipe.load_scripts()
+        return await exchange_async(commands, self._send_own)
 
     async def _send(self) -> Any:
         await self._prepared.connect_async()

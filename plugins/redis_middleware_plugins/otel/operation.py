@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from time import time_ns
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode, set_span_in_context
 from redis.exceptions import MaxConnectionsError
 
 from redis_middleware import Batch, Command
-from redis_middleware.lockstep import has_exceptions
+from redis_middleware.groups import has_exceptions
+from redis_middleware.notes import SLOT
 from redis_middleware_plugins.otel import attributes as names
-from redis_middleware_plugins.otel.client_facts import Template
-from redis_middleware_plugins.otel.noted import combined, notes_of
-from redis_middleware_plugins.otel.outcomes import Failure, failure_of
+from redis_middleware_plugins.otel.client_facts import ClientFacts
+from redis_middleware_plugins.otel.noted import Notes, combined, notes_of, server_of, slot_of
+from redis_middleware_plugins.otel.outcomes import Failure, failure_attributes, failure_of
 from redis_middleware_plugins.otel.recorder import Recorder
 from redis_middleware_plugins.otel.scope import Scope
+from redis_middleware_plugins.otel.templates import Template
 
-__all__ = ["Operation", "mark_failed"]
+__all__ = ["Operation", "end_span", "mark_failed"]
 
-FAILED_COMMAND = "redis_middleware.command.failed"
-"""The name of the event for a failed command of a batch."""
-
-
-_CLIENT = SpanKind.CLIENT
+_CLIENT: Final = SpanKind.CLIENT
 
 
 class Operation:
@@ -33,6 +31,7 @@ class Operation:
 
     Args:
         recorder: where to.
+        facts: facts of the client.
         template: what all calls of its kind share.
         subject: the command or batch.
         context: the context it was called in.
@@ -44,6 +43,7 @@ class Operation:
 
     __slots__ = (
         "_context",
+        "_facts",
         "_is_queued",
         "_recorder",
         "_scope",
@@ -57,6 +57,7 @@ class Operation:
     def __init__(
         self,
         recorder: Recorder,
+        facts: ClientFacts,
         template: Template,
         subject: Command | Batch,
         context: Context,
@@ -66,10 +67,11 @@ class Operation:
         start_time: int = 0,
     ) -> None:
         self._recorder = recorder
+        self._facts = facts
         self._template = template
         self._subject = subject
-        self._context = context
-        self._span = span
+        self._context = context if scope is None else scope.context
+        self._span = span if span is not None and span.is_recording() else None
         self._scope = scope
         self._start = start
         self._start_time = start_time
@@ -79,6 +81,7 @@ class Operation:
     def begin(
         cls,
         recorder: Recorder,
+        facts: ClientFacts,
         template: Template,
         subject: Command | Batch,
         context: Context,
@@ -92,6 +95,7 @@ class Operation:
 
         Args:
             recorder: where to.
+            facts: facts of the client.
             template: what all calls of its kind share.
             subject: the command or batch.
             context: the context it was called in.
@@ -102,15 +106,14 @@ class Operation:
         if recorder.start_span is not None and not recorder.samples_late:
             attributes = recorder.start_attributes(subject, template.attributes)
             span = recorder.start_span(template.span_name, context, attributes)
-            if not span.is_recording():
-                span = None
-            elif recorder.request_hook is not None:
+            if recorder.request_hook is not None and span.is_recording():
                 recorder.request_hook(span, subject)
         is_queued = isinstance(subject, Command) and subject.position is not None
         if (suppresses or span is not None) and not is_queued:
             scope = Scope(span, context, suppresses)
         start_time = time_ns() if recorder.samples_late else 0
-        return cls(recorder, template, subject, context, span, scope, recorder.clock(), start_time)
+        start = recorder.clock()
+        return cls(recorder, facts, template, subject, context, span, scope, start, start_time)
 
     def end(self, reply: Any) -> None:
         """The reply is there."""
@@ -142,23 +145,21 @@ class Operation:
         outcome: Any,
         failures: Sequence[tuple[int, Exception]] = (),
     ) -> None:
-        recorder, scope = self._recorder, self._scope
-        span = self._span
-        context = self._context if scope is None else scope.context
+        recorder, subject = self._recorder, self._subject
+        span, context = self._span, self._context
         if recorder.samples_late and recorder.sampling.keeps(duration, failed=failure is not None):
             span = self._late_span()
-            context = set_span_in_context(span, self._context)
-        if recorder.duration is not None and not self._is_queued:
-            labels = self._template.labels
-            if failure is not None and failure.is_error:
-                recorder.duration.record(
-                    duration, {**labels, **self._failure_labels(failure)}, context
-                )
-            else:
-                recorder.record_duration(self._start + duration, self._start, labels, context)
-        subject = self._subject
+            context = set_span_in_context(span, context)
+        elsewhere = self._elsewhere()
         noted = notes_of(subject)
+        if not self._is_queued:
+            self._measure(duration, failure, outcome, context, noted, elsewhere)
         if span is not None:
+            if elsewhere is not None:
+                span.set_attributes(elsewhere.attributes)
+                slot = slot_of(subject)
+                if slot is not None:
+                    span.set_attribute(SLOT, slot)
             if noted:
                 span.set_attributes(combined(noted))
             if failure is not None:
@@ -167,22 +168,35 @@ class Operation:
                 self._show_failures(span, failures)
             if recorder.reply_hook is not None:
                 recorder.reply_hook(span, subject, outcome)
-            span.end()
-        if scope is not None:
-            scope.end()
-        if recorder.instruments is not None and not self._is_queued:
+            end_span(span, duration)
+        if self._scope is not None:
+            self._scope.end()
+
+    def _elsewhere(self) -> Template | None:
+        """What differs where a plugin sent it to another server than the client would have."""
+        server = server_of(self._subject)
+        return None if server is None else self._facts.at(self._template, server)
+
+    def _measure(
+        self,
+        duration: float,
+        failure: Failure | None,
+        outcome: Any,
+        context: Context,
+        noted: Sequence[Notes],
+        elsewhere: Template | None,
+    ) -> None:
+        recorder = self._recorder
+        template = self._template if elsewhere is None else elsewhere
+        if failure is not None and failure.is_error:
+            recorder.record_failure(duration, template.duration, failure, context)
+        elif recorder.record_duration is not None:
+            recorder.record_duration(duration, template.duration, context)
+        if recorder.instruments is not None:
             for notes in noted:
                 recorder.instruments.count_notes(notes)
             if isinstance(outcome, MaxConnectionsError):
-                recorder.instruments.timeouts.add(1, self._template.pool)
-
-    def _failure_labels(self, failure: Failure) -> dict[str, str]:
-        instruments = self._recorder.instruments
-        assert instruments is not None
-        kind = instruments.error_type(failure.type)
-        if kind != failure.type or failure.status_code is None:
-            return {names.ERROR_TYPE: kind}
-        return _failure_attributes(failure)
+                recorder.instruments.timeouts.add(1, template.pool)
 
     def _late_span(self) -> Span:
         assert self._recorder.tracer is not None
@@ -202,13 +216,28 @@ class Operation:
         commands = self._subject.commands if isinstance(self._subject, Batch) else ()
         for index, error in failures[: self._recorder.failures_shown]:
             span.add_event(
-                FAILED_COMMAND,
+                names.FAILED_COMMAND,
                 {
-                    "redis_middleware.command.index": index,
+                    names.COMMAND_INDEX: index,
                     names.DB_OPERATION_NAME: commands[index].name,
-                    **_failure_attributes(failure_of(error)),
+                    **failure_attributes(failure_of(error)),
                 },
             )
+
+
+def end_span(span: Span, duration: float) -> None:
+    """End a span so that it lasts as long as the metric says.
+
+    The conventions want the two to be the same:
+    https://opentelemetry.io/docs/specs/semconv/db/database-metrics/. Spans that are not the SDK's
+    need not tell when they started.
+
+    Args:
+        span: the span.
+        duration: seconds.
+    """
+    start_time = getattr(span, "start_time", None)
+    span.end(None if start_time is None else start_time + int(duration * 1e9))
 
 
 def mark_failed(span: Span, failure: Failure, error: BaseException | None) -> None:
@@ -222,14 +251,7 @@ def mark_failed(span: Span, failure: Failure, error: BaseException | None) -> No
     if not failure.is_error:
         span.set_attribute(names.WATCH_CHANGED, True)
         return
-    span.set_attributes(_failure_attributes(failure))
+    span.set_attributes(failure_attributes(failure))
     span.set_status(StatusCode.ERROR, failure.type)
     if isinstance(error, BaseException):
         span.record_exception(error)
-
-
-def _failure_attributes(failure: Failure) -> dict[str, str]:
-    found = {names.ERROR_TYPE: failure.type}
-    if failure.status_code is not None:
-        found[names.DB_RESPONSE_STATUS_CODE] = failure.status_code
-    return found
