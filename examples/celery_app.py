@@ -8,6 +8,7 @@ import kombu.transport.redis
 import redis
 from celery import Celery
 from celery.backends.redis import RedisBackend
+
 from redis_middleware import middleware
 
 URL = os.environ.get("REDIS_URL", "redis://localhost:6379")

@@ -5,6 +5,7 @@ import os
 import django
 import redis
 from django.conf import settings
+
 from redis_middleware import middleware
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import redis.asyncio
 from fastapi import Depends, FastAPI, Request
+
 from redis_middleware import middleware, middleware_of
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import redis
+
 from redis_middleware import middleware, middleware_of
 
 

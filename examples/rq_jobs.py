@@ -3,8 +3,9 @@
 import os
 
 import redis
-from redis_middleware import middleware
 from rq import Queue, Worker
+
+from redis_middleware import middleware
 
 
 @middleware

@@ -3,6 +3,7 @@
 import os
 
 import redis
+
 from redis_middleware import middleware, middleware_of
 
 
