@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv test test-lowest lint format types demo bench test-redis-py dist clean
+.PHONY: help venv test test-lowest lint format types demo bench docs test-redis-py dist clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ demo: venv  ## Run the demo: a server, a wrapped client, and what the plugins di
 
 bench: venv  ## Run the benchmarks; one group with only=engine
 	$(BIN)/python -m benchmarks $(only)
+
+docs: venv  ## Make the generated parts of the documentation, and its site in build/site
+	$(BIN)/python -m tools.generate_docs
+	$(BIN)/python -m mkdocs build --strict --site-dir build/site
 
 test-redis-py: venv  ## Run redis-py's own tests, bare and wrapped, and compare
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,test-redis-py]'

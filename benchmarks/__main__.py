@@ -10,12 +10,12 @@ import importlib
 import sys
 
 from rich.console import Console
+from tools import generate_docs
 
 from benchmarks.charts import write_charts
 from benchmarks.rows import Row, print_compared, print_rows, write_rows
-from tools import generate_docs
 
-GROUPS = ("engine", "size_guard", "local_cache", "otel", "key_access")
+GROUPS = ("engine", "size_guard", "local_cache", "otel", "key_access", "slot_routing")
 """Each is a module of this package with a function ``rows() -> list[Row]``."""
 
 

@@ -103,9 +103,9 @@ CHARTS: Final[dict[str, Callable[[], Any]]] = {
 
 
 def draw(name: str) -> str:
-    """One chart, as SVG without the script that pygal's pages have use for."""
+    """One chart, as SVG without pygal's script and its comment, which has the day in it."""
     picture = str(CHARTS[name]().render(is_unicode=True))
-    return re.sub(r"<script.*?</script>", "", picture, flags=re.DOTALL) + "\n"
+    return re.sub(r"<script.*?</script>|<!--.*?-->", "", picture, flags=re.DOTALL) + "\n"
 
 
 def write_charts() -> list[Path]:

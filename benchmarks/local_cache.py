@@ -134,6 +134,9 @@ def _miss_rows(port: int) -> list[Row]:
         mode: cached(redis.Redis(port=port), invalidation=mode, max_entries=_MISSED)
         for mode in ("ttl", "broadcast", "tracking")
     }
+    too_large = [{"keys": "key*", "ttl": 3600, "max_value": 1}]
+    missing["unkept"] = cached(redis.Redis(port=port), rules=too_large)
+    missing["full"] = cached(redis.Redis(port=port), max_entries=1000)
     for client in missing.values():
         wait_until_on(client)
 
@@ -149,9 +152,11 @@ def _miss_rows(port: int) -> list[Row]:
     }
     timings = compare(rivals, calls=200, rounds=150)
     for name, words, target in (
-        ("unruled", "a key that no rule names / bare", None),
+        ("unruled", "a key that no rule names / bare", 1.06),
+        ("unkept", "miss that is not kept, broadcast / bare", None),
         ("ttl", "miss, by ttl / bare", 1.06),
         ("broadcast", "miss, broadcast / bare", 1.06),
+        ("full", "miss that another entry makes room for, broadcast / bare", None),
         ("tracking", "miss, tracking / bare", None),
     ):
         value, spread = ratio(timings[name], timings["bare"])

@@ -180,7 +180,7 @@ class Background:
         """
         job = _Job(plugin, owner, function, name)
         with self._lock:
-            self._jobs.append(job)
+            self._jobs = [*[known for known in self._jobs if not known.finished], job]
         self.ensure()
 
     def ensure(self) -> None:

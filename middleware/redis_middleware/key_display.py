@@ -6,7 +6,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Literal
 
-__all__ = ["KeyDisplay", "key_display"]
+__all__ = ["KeyDisplay", "key_display", "printable"]
 
 KeyDisplay = Callable[[bytes], str]
 
@@ -30,11 +30,17 @@ def key_display(mode: Literal["plain", "hashed", "hidden"], secret: bytes) -> Ke
     return lambda key: blake2b(key, digest_size=_HASH_BYTES, key=hash_key).hexdigest()
 
 
-def _plain(key: bytes) -> str:
+def printable(key: bytes) -> str:
+    """A key as text on one line, with what cannot be printed escaped."""
     text = key.decode("utf-8", "backslashreplace")
-    if not text.isprintable():
-        text = "".join(
-            letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-            for letter in text
-        )
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
+def _plain(key: bytes) -> str:
+    text = printable(key)
     return text if len(text) <= _LONGEST_KEY else text[:_LONGEST_KEY] + "..."

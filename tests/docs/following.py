@@ -6,8 +6,8 @@ Sybil finds the blocks and the directives that skip some; this says what doing t
 ``python``  is run; the blocks of a page share their names, as one session would
 ``toml``    is a settings file: it is checked by the code that reads settings and, where it has a
             list of plugins, written to ``redis-middleware.toml`` in the reader's directory
-``console`` each line after ``$`` is run by a shell there, and must end with 0 or with what a comment
-            ``# exit status N`` says; what the page shows below it must be what it prints
+``console`` each line after ``$`` is run by a shell there, and must end with 0 or with what a
+            comment ``# exit status N`` says; what the page shows below it must be what it prints
 ``yaml``    is parsed
 ``text``    is no code
 =========== =====================================================================================
@@ -16,8 +16,8 @@ A block with ``title="name"`` is also a file of that name. What cannot be run is
 before it that gives the reason, ``<!-- skip: next "reason" -->``.
 
 ``localhost:6379`` is the run's single server, ``localhost:7000`` its cluster, and ``/srv/shop`` the
-reader's directory. In what commands print every number counts as equal to every other, and
-``...`` stands for anything.
+reader's directory. In what commands print every number counts as equal to every other, frames and
+line breaks count for nothing, and ``...`` stands for anything.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -73,12 +74,16 @@ class Reader:
     Args:
         directory: the reader's directory, which is the working directory too.
         addresses: for each address on the pages the one that is meant.
+        patience: seconds for which a command is run again until it does what the page shows,
+            once the page has started something in the background: that takes its time.
     """
 
-    def __init__(self, directory: Path, addresses: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, addresses: Mapping[str, str], *, patience: float) -> None:
         self.directory = directory
+        self._patience = patience
         self._addresses = addresses
         self._shells: list[subprocess.Popen[bytes]] = []
+        self._works_in_background = False
         environment = directory.parent / f"{directory.name}-environment"
         self._bin = environment / "shims"
         self.site = _make_environment(environment)
@@ -106,9 +111,11 @@ class Reader:
             text = text.replace(there, here)
         document = Document(text, str(page))
         document.namespace["__name__"] = "__main__"
-        for parser in (SkipParser(), self._parse):
-            for region in parser(document):
-                document.add(region)
+        for directive in SkipParser()(document):
+            assert directive.parsed[1], f"{page}: a block is skipped and nothing says why"
+            document.add(directive)
+        for block in self._blocks(document):
+            document.add(block)
         left_out = []
         try:
             for example in document.examples():
@@ -118,10 +125,11 @@ class Reader:
                     left_out.append(f"{page.name}:{example.line}: {skipped}")
         finally:
             document.namespace.clear()
+            self._forget_modules()
             self._end_shells()
         return left_out
 
-    def _parse(self, document: Document) -> Iterable[Region]:
+    def _blocks(self, document: Document) -> Iterable[Region]:
         for block in RawFencedCodeBlockLexer(_INFO)(document):
             yield Region(block.start, block.end, block.lexemes, self._evaluate)
 
@@ -150,13 +158,11 @@ class Reader:
 
     def _evaluate_toml(self, example: Example, source: str, title: str | None) -> None:
         data = tomllib.loads(source)
-        entry_points = data.get("project", {}).get("entry-points", {"redis_middleware": {}})
-        assert "redis_middleware" in entry_points
-        path = self.directory / (title or "redis-middleware.toml")
-        if "project" in data:
+        if "project" in data and "redis-middleware" not in data.get("tool", {}):
+            assert "redis_middleware" in data["project"]["entry-points"]
             return
-        if title is None and "plugins" not in data:
-            path = self.directory / "fragment.toml"
+        name = "redis-middleware.toml" if "plugins" in data else "fragment.toml"
+        path = self.directory / (title or name)
         path.write_text(source, encoding="utf-8")
         _check_settings(path, data.get("profiles", {}))
 
@@ -164,17 +170,27 @@ class Reader:
         commands = _COMMAND.findall(source)
         assert commands, "a block of console has commands, each after $"
         for command, shown in commands:
-            code, output = self._run(command)
-            status = _EXIT_STATUS.search(command)
-            expected = int(status[1]) if status else 0
-            assert code == expected, f"$ {command}\nended with {code}:\n{output}"
-            if shown.strip():
-                wanted, got = _shape(shown), _shape(output)
-                pattern = ".*".join(map(re.escape, wanted.split("...")))
-                assert re.fullmatch(pattern, got, re.DOTALL), (
-                    f"$ {command}\nthe page shows:\n{shown}\nit prints:\n{output}\n"
-                    f"compared as:\n{wanted}\nwith:\n{got}"
-                )
+            waits = self._patience if self._works_in_background else 0.0
+            until = time.monotonic() + waits
+            while (problem := self._problem_of(command, shown)) and time.monotonic() < until:
+                time.sleep(0.2)
+            assert not problem, problem
+            self._works_in_background |= command.endswith("&")
+
+    def _problem_of(self, command: str, shown: str) -> str:
+        """Run a command; return what is wrong with what it did, or nothing."""
+        code, output = self._run(command)
+        status = _EXIT_STATUS.search(command)
+        if code != (int(status[1]) if status else 0):
+            return f"$ {command}\nended with {code}:\n{output}"
+        wanted, got = _shape(shown), _shape(output)
+        pattern = ".*".join(re.escape(part.strip()) for part in wanted.split("..."))
+        if not wanted or re.fullmatch(pattern, got, re.DOTALL):
+            return ""
+        return (
+            f"$ {command}\nthe page shows:\n{shown}\nit prints:\n{output}\n"
+            f"compared as:\n{wanted}\nwith:\n{got}"
+        )
 
     def _evaluate_yaml(self, example: Example, source: str, title: str | None) -> None:
         assert yaml.safe_load(source)
@@ -184,14 +200,14 @@ class Reader:
 
     def _run(self, command: str) -> tuple[int, str]:
         environ = {
-            **{key: value for key, value in os.environ.items() if "REDIS_MIDDLEWARE_" not in key},
+            **os.environ,
             "PATH": f"{self._bin}{os.pathsep}{os.environ['PATH']}",
             "COLUMNS": "100",
             "NO_COLOR": "1",
             "PYTHONUNBUFFERED": "1",
         }
-        # A file, not a pipe: what a command leaves in the background holds on to it.
-        log = self.directory.parent / f"{self.directory.name}.log"
+        # A file of its own, not a pipe: what a command leaves in the background holds on to it.
+        log = self.directory.parent / f"{self.directory.name}-{len(self._shells)}.log"
         with log.open("wb") as output:
             shell = subprocess.Popen(
                 ["bash", "-c", command],
@@ -205,6 +221,11 @@ class Reader:
             self._shells.append(shell)
             code = shell.wait(timeout=60)
         return code, log.read_text(encoding="utf-8").replace(str(self.directory), DIRECTORY)
+
+    def _forget_modules(self) -> None:
+        for name, module in list(sys.modules.items()):
+            if str(getattr(module, "__file__", None)).startswith(f"{self.directory}{os.sep}"):
+                del sys.modules[name]
 
     def _end_shells(self) -> None:
         for shell in self._shells:
@@ -241,6 +262,5 @@ def _check_settings(path: Path, profiles: Iterable[str]) -> None:
 
 
 def _shape(output: str) -> str:
-    """What is compared of a command's output: its words, not its numbers, frames and spaces."""
-    lines = (_FRAMES.sub(" ", _NUMBER.sub("0", line)) for line in output.splitlines())
-    return "\n".join(filter(None, (" ".join(line.split()) for line in lines)))
+    """What is compared of a command's output: its words, not its numbers, frames and breaks."""
+    return " ".join(_FRAMES.sub(" ", _NUMBER.sub("0", output)).split())

@@ -31,7 +31,13 @@ def command_line() -> str:
 
 def _section(command: Any, usage: str) -> Iterator[str]:
     yield inspect.cleandoc(command.help)
-    yield from ("", f"`{usage}`", "", "| argument or option | default | what for |", "|---|---|---|")
+    yield from (
+        "",
+        f"`{usage}`",
+        "",
+        "| argument or option | default | what for |",
+        "|---|---|---|",
+    )
     for parameter in (*_arguments(command), *_options(command)):
         yield f"| {_names(parameter)} | {_default(parameter)} | {_escaped(parameter.help)} |"
     yield "| `-h`, `--help` | | Show the help and end. |"
@@ -43,9 +49,7 @@ def _arguments(command: Any) -> list[Any]:
 
 def _options(command: Any) -> list[Any]:
     arguments = _arguments(command)
-    return [
-        each for each in command.params if each not in arguments and each.name not in _OF_TYPER
-    ]
+    return [each for each in command.params if each not in arguments and each.name not in _OF_TYPER]
 
 
 def _in_usage(argument: Any) -> str:

@@ -43,7 +43,9 @@ def _table(module: ModuleType) -> str:
 def _summary(module: ModuleType, name: str) -> str:
     """The first sentence of what documents a name; of a constant without that, its value."""
     value = getattr(module, name)
-    text = next((text for home in _homes(name, value) if (text := _constants(home).get(name))), None)
+    text = next(
+        (text for home in _homes(name, value) if (text := _constants(home).get(name))), None
+    )
     if text is None:
         if isinstance(value, str | int):
             return f"`{value!r}`"
@@ -55,7 +57,9 @@ def _summary(module: ModuleType, name: str) -> str:
 
 def _homes(name: str, value: object) -> list[ModuleType]:
     """The modules of the framework that have this value under this name."""
-    loaded = [module for path, module in sys.modules.items() if path.startswith("redis_middleware.")]
+    loaded = [
+        module for path, module in sys.modules.items() if path.startswith("redis_middleware.")
+    ]
     return [module for module in loaded if getattr(module, name, None) is value]
 
 

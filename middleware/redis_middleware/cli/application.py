@@ -8,13 +8,13 @@ import typer
 from typer.core import TyperGroup
 
 from redis_middleware import __version__
-from redis_middleware.cli import bigkeys, check, demo, explain, hotkeys, plugins, schema, top
+from redis_middleware.cli import bigkeys, check, demo, explain, hotkeys, plugins, schema, slots, top
 from redis_middleware.cli.output import print_error, showing_warnings
 from redis_middleware.errors import MiddlewareError
 
 __all__ = ["app"]
 
-_COMMANDS: Final = (check, plugins, explain, schema, bigkeys, hotkeys, top, demo)
+_COMMANDS: Final = (check, plugins, explain, schema, bigkeys, hotkeys, slots, top, demo)
 """The modules of the commands, in the order of the help."""
 
 

@@ -7,7 +7,6 @@ import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
-from urllib.parse import urlsplit, urlunsplit
 
 import typer
 from pydantic import TypeAdapter, ValidationError
@@ -22,7 +21,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from redis_middleware.cli.output import console, print_error
+from redis_middleware.cli.output import console, print_error, without_password
 from redis_middleware.settings.types import Bytes
 from redis_middleware_plugins.size_guard import bigkeys
 from redis_middleware_plugins.size_guard.bigkeys.documents import PERCENTILES, as_csv, as_json
@@ -33,6 +32,7 @@ from redis_middleware_plugins.size_guard.bigkeys.words import in_bytes, share
 __all__ = ["register"]
 
 _FOUND: Final = 1
+_FAILED: Final = 2
 _INTERRUPTED: Final = 130
 _MOST_ROWS: Final = 15
 
@@ -70,8 +70,17 @@ def _bigkeys(
         float, typer.Option(min=0.01, max=1.0, help="Share of time a server is kept busy at most.")
     ] = 1.0,
     primaries: Annotated[
-        bool, typer.Option("--primaries", help="Scan a cluster's primaries, not replicas of them.")
+        bool, typer.Option("--primaries", help="Scan primaries, not replicas of them.")
     ] = False,
+    db: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--db",
+            min=0,
+            help="A database to scan; can be given again. Without it, the one that the URL names, "
+            "else every one that has keys.",
+        ),
+    ] = None,
     resume: Annotated[
         Path | None,
         typer.Option(help="A file that keeps how far the scan came; if it is there, go on."),
@@ -85,19 +94,27 @@ def _bigkeys(
     """Find the big keys of a server, or of every node of a cluster, and report on all keys.
 
     It reads only: scripts look at a few keys at a time, so few that no other client waits for
-    long. Replicas of a cluster are asked where there are any. Sizes are those of MEMORY USAGE.
+    long. Replicas are asked where some are online. Sizes are those of MEMORY USAGE.
+
+    It ends with 1 for --fail-over, and with 2 where it could not scan.
     """
     limit = None if fail_over is None else _size(fail_over)
     if not separator:
         raise typer.BadParameter("it cannot be empty", param_hint="--separator")
-    target = _without_password(url)
+    for file, option in ((path, "--output"), (resume, "--resume")):
+        if file is not None and not file.parent.is_dir():
+            raise typer.BadParameter(f"there is no directory {file.parent}", param_hint=option)
+    target = without_password(url)
     errors = Console(stderr=True, markup=False, highlight=False)
     try:
-        nodes, is_cluster = bigkeys.find_nodes(url, replicas=not primaries)
-        cursor_file = None if resume is None else bigkeys.CursorFile(resume, target)
-        progress = (cursor_file.load() if cursor_file else None) or bigkeys.Progress(
-            Report(top, separator, depth, by_slot=is_cluster)
-        )
+        names_one = bigkeys.named_database(url) is not None
+        databases: bigkeys.Databases = db or (None if names_one else "all")
+        nodes, is_cluster = bigkeys.find_nodes(url, replicas=not primaries, databases=databases)
+        progress = bigkeys.Progress(Report(top, separator, depth, by_slot=is_cluster))
+        cursor_file = None
+        if resume is not None:
+            cursor_file = bigkeys.CursorFile(resume, target)
+            progress = cursor_file.load([node.name for node in nodes]) or progress
         first_look = _first_look(nodes)
         if first_look and not quiet:
             for kind, counts in first_look.items():
@@ -106,20 +123,25 @@ def _bigkeys(
         start = time.perf_counter()
         longest = _scan(nodes, progress, errors, cursor_file, hold / 1000, max_load, quiet=quiet)
         took = time.perf_counter() - start
-    except (RedisError, ValueError) as error:
+    except (RedisError, ValueError, OSError, bigkeys.CursorFileError) as error:
         print_error(f"{target}: {error}")
-        raise typer.Exit(_FOUND) from error
+        raise typer.Exit(_FAILED) from error
     except KeyboardInterrupt:
         kept = f"; go on with --resume {resume}" if resume else ""
         errors.print(f"broken off{kept}")
         raise typer.Exit(_INTERRUPTED) from None
     report = progress.report
-    _write(report, output, path, target, first_look)
+    try:
+        _write(report, output, path, target, first_look)
+    except OSError as error:
+        print_error(str(error))
+        raise typer.Exit(_FAILED) from error
     if not quiet:
         rate = report.totals.count / max(took, 1e-9)
         errors.print(
             f"{report.totals.count:,} keys in {took:.1f} s ({rate:,.0f} a second); the longest "
-            f"step held a server for {longest * 1000:.1f} ms"
+            f"step held a server for {longest * 1000:.1f} ms",
+            soft_wrap=True,
         )
     if limit is not None and report.largest_size > limit:
         errors.print(f"the largest key has {in_bytes(report.largest_size)}, over {fail_over}")
@@ -137,12 +159,6 @@ def _size(text: str) -> int:
 def _power(bound: str) -> float:
     units = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50, "E": 2**60}
     return float(bound.rstrip("KMGTPE") or 0) * units.get(bound[-1:], 1)
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    _, _, address = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=address))
 
 
 def _first_look(nodes: list[bigkeys.Node]) -> dict[str, dict[str, int]]:

@@ -131,7 +131,9 @@ def _print(out: Console, findings: list[Finding]) -> None:
             out.print(f"{title}: nothing; {finding.note}", soft_wrap=True)
             continue
         names = list(dict.fromkeys(name for row in finding.rows for name in row.values))
-        table = Table(title=title, caption=finding.note, title_justify="left")
+        # As a line of its own: a caption is as narrow as its table.
+        out.print(f"{title}: {finding.note}" if finding.note else title, soft_wrap=True)
+        table = Table()
         table.add_column("slot" if isinstance(finding.rows[0].subject, int) else "key")
         for name in names:
             table.add_column(name, justify="right")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit, urlunsplit
 
 from rich.console import Console
 
-__all__ = ["console", "print_error", "showing_warnings"]
+__all__ = ["console", "print_error", "showing_warnings", "without_password"]
 
 
 def console() -> Console:
@@ -43,6 +44,13 @@ class _Warnings(logging.Handler):
         if message not in self._printed:
             self._printed.add(message)
             _print_labelled("warning:", "bold yellow", message)
+
+
+def without_password(url: str) -> str:
+    """A URL that can be shown: user and password are left out."""
+    parts = urlsplit(url)
+    _, secret, address = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=address)) if secret else url
 
 
 def _print_labelled(label: str, style: str, text: str) -> None:

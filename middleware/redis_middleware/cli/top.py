@@ -1,9 +1,10 @@
-"""``redis-middleware top``: which keys are accessed most, live."""
+"""``redis-middleware top``: which keys are accessed most, and what the caches do, live."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import redis
@@ -15,19 +16,27 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from redis_middleware.cli.cache_table import cache_table
 from redis_middleware.cli.output import console, print_error
 from redis_middleware_plugins.key_access.fleet_reading import FleetReader
+from redis_middleware_plugins.local_cache.fleet_reading import fleet_members, read_fleet
+from redis_middleware_plugins.local_cache.settings import FLEET_PREFIX
 
 __all__ = ["register"]
 
 _FAILED: Final = 1
 _PREFIX: Final = "redis-middleware:key_access"
 _NOBODY: Final = (
-    "no process shares its statistics under the prefix {prefix!r}: enable key_access in the "
-    "application with fleet.enabled = true"
+    "no process shares its statistics under the prefix {prefix!r}, nor a cache's under "
+    "{cache_prefix!r}: enable key_access or local_cache in the application with "
+    "fleet.enabled = true"
 )
 _BAR_WIDTH: Final = 20
+# In fewer columns than these they would take the room of the keys' names.
+_NARROWEST_WITH_BARS: Final = 120
+_NARROWEST_WITH_BOUNDS: Final = 100
 _PARTS: Final = 5
+_BOUNDS: Final = {"lower": "at least", "upper": "at most"}
 
 
 def register(app: typer.Typer) -> None:
@@ -40,6 +49,9 @@ def _top(
         str, typer.Argument(help="The URL of the Redis that the processes share statistics in.")
     ] = "redis://localhost:6379",
     prefix: Annotated[str, typer.Option(help="The fleet's prefix.")] = _PREFIX,
+    cache_prefix: Annotated[
+        str, typer.Option(help="The fleet's prefix of local_cache.")
+    ] = FLEET_PREFIX,
     process: Annotated[
         str | None,
         typer.Option(help="Show one process only, by its name; --list tells the names."),
@@ -52,26 +64,35 @@ def _top(
 ) -> None:
     """Show the most accessed keys of all processes, or of one: rates, shares, slots, servers.
 
-    The processes share what they count through Redis itself, with the plugin key_access and its
-    setting fleet.enabled; this only reads.
+    And what their caches do: hits, misses, evictions, invalidations and bytes by rule. The
+    processes share what they count through Redis itself, with the plugins key_access and
+    local_cache and their settings fleet.enabled; this only reads.
     """
     try:
-        reader = FleetReader(_client(url), prefix, process)
+        client = _client(url)
+        reader = FleetReader(client, prefix, process)
+
+        def look() -> dict[str, Any]:
+            caches = read_fleet(client, cache_prefix, process)
+            return _look(reader, caches, prefix, cache_prefix)
+
         if list_:
-            for name in reader.members():
+            for name in sorted({*reader.members(), *fleet_members(client, cache_prefix)}):
                 typer.echo(name)
         elif as_json:
             while True:
-                typer.echo(json.dumps(_look(reader, prefix), ensure_ascii=False))
+                typer.echo(json.dumps(look(), ensure_ascii=False))
                 if once:
                     break
                 time.sleep(every)
         elif once:
-            console().print(_page(_look(reader, prefix), rows))
+            out = console()
+            out.print(_page(look(), rows, out.width))
         else:
             with Live(console=console(), screen=True, auto_refresh=False) as live:
                 while True:
-                    live.update(_page(_look(reader, prefix), rows), refresh=True)
+                    width = live.console.width
+                    live.update(_page(look(), rows, width), refresh=True)
                     time.sleep(every)
     except (RedisError, ValueError) as error:
         print_error(str(error))
@@ -88,14 +109,23 @@ def _client(url: str) -> Any:
     return client
 
 
-def _look(reader: FleetReader, prefix: str) -> dict[str, Any]:
+def _look(
+    reader: FleetReader, caches: dict[str, Any] | None, prefix: str, cache_prefix: str
+) -> dict[str, Any]:
     found = reader.read()
-    if found is None:
-        raise ValueError(_NOBODY.format(prefix=prefix))
-    return found
+    if found is None and caches is None:
+        raise ValueError(_NOBODY.format(prefix=prefix, cache_prefix=cache_prefix))
+    return {**(found or {}), "caches": caches}
 
 
-def _page(report: dict[str, Any], rows: int) -> RenderableType:
+def _page(report: dict[str, Any], rows: int, width: int) -> RenderableType:
+    parts = [_keys(report, rows, width)] if "windows" in report else []
+    if report["caches"] is not None:
+        parts.append(cache_table(report["caches"]))
+    return Group(*parts)
+
+
+def _keys(report: dict[str, Any], rows: int, width: int) -> RenderableType:
     window = report["windows"][0]
     fleet = report["fleet"]
     imbalance = report["imbalance"]
@@ -105,25 +135,30 @@ def _page(report: dict[str, Any], rows: int) -> RenderableType:
         f"{window['seconds']:.0f} s, {len(report['hot'])} hot keys{balance}"
     )
     keys = Table(expand=True)
+    bars = width >= _NARROWEST_WITH_BARS
+    bounds = ("lower", "upper") if width >= _NARROWEST_WITH_BOUNDS else ()
     keys.add_column("key", ratio=1, overflow="fold")
-    for name in ("kind", "per second", "at least", "at most", "share"):
+    for name in ("kind", "per second", *[_BOUNDS[bound] for bound in bounds], "share"):
         keys.add_column(name, justify="right")
-    keys.add_column("", width=_BAR_WIDTH)
+    if bars:
+        keys.add_column("", width=_BAR_WIDTH)
     keys.add_column("slot", justify="right")
     keys.add_column("server")
     for key in window["keys"][:rows]:
-        keys.add_row(*_row(key))
+        keys.add_row(*_row(key, bounds, bars=bars))
     return Group(heading, keys, _parts(report))
 
 
-def _row(key: dict[str, Any]) -> list[RenderableType]:
+def _row(key: dict[str, Any], bounds: Sequence[str], *, bars: bool) -> list[RenderableType]:
     share = key["share"]["estimate"]
+    color = "red" if key["is_hot"] else "cyan"
+    bar = Bar(1.0, 0.0, min(share, 1.0), width=_BAR_WIDTH, color=color)
     return [
         Text(key["name"], style="bold red" if key["is_hot"] else ""),
         key["kind"],
-        *[f"{key['rate'][bound]:,.1f}" for bound in ("estimate", "lower", "upper")],
+        *[f"{key['rate'][bound]:,.1f}" for bound in ("estimate", *bounds)],
         f"{share:.2%}",
-        Bar(1.0, 0.0, min(share, 1.0), width=_BAR_WIDTH, color="red" if key["is_hot"] else "cyan"),
+        *([bar] if bars else []),
         "" if key["slot"] is None else str(key["slot"]),
         key["node"] or "",
     ]

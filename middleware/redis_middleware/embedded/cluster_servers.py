@@ -70,6 +70,10 @@ class Cluster:
                 return node
         raise LookupError(f"{asked!r} knows no server of the cluster for slot {slot}")
 
+    def slots_of(self, primary: Server) -> set[int]:
+        """The slots that a server serves now, by its own account; none if it is a replica."""
+        return ClusterState.at(primary).slots_of(primary.port)
+
     def replicas_of(self, primary: Server) -> list[Server]:
         """The servers that follow a primary now, by its own account."""
         _, _, followers = primary.command("ROLE")
@@ -113,11 +117,11 @@ class Cluster:
         Raises:
             ValueError: it serves slots.
         """
-        served = ClusterState.at(node).served_by(node.port)
+        served = self.slots_of(node)
         if served:
             raise ValueError(
-                f"{node.host}:{node.port} serves {served} slots: migrate them, or let a replica "
-                "take over, before it is removed"
+                f"{node.host}:{node.port} serves {len(served)} slots: migrate them, or let a "
+                "replica take over, before it is removed"
             )
         identity = node.command("CLUSTER MYID")
         self.nodes.remove(node)

@@ -64,9 +64,19 @@ class ClusterState:
         """The port of a slot's primary."""
         return next((port for first, last, port in self.ranges if first <= slot <= last), None)
 
-    def served_by(self, port: int | None = None) -> int:
-        """How many slots a primary serves; without one, how many are served at all."""
-        return sum(last - first + 1 for first, last, owner in self.ranges if port in (None, owner))
+    def slots_of(self, port: int) -> set[int]:
+        """The slots that a primary serves."""
+        return {
+            slot
+            for first, last, owner in self.ranges
+            for slot in range(first, last + 1)
+            if owner == port
+        }
+
+    @property
+    def served(self) -> int:
+        """How many slots are served."""
+        return sum(last - first + 1 for first, last, _ in self.ranges)
 
 
 def missing_in_cluster(nodes: Sequence[Server]) -> str | None:
@@ -89,8 +99,8 @@ def missing_in_cluster(nodes: Sequence[Server]) -> str | None:
 def _missing_at(state: ClusterState, states: dict[int, ClusterState]) -> str | None:
     if state.state != "ok":
         return f"its cluster_state is {state.state}"
-    if state.served_by() != _SLOTS:
-        return f"it knows the servers of {state.served_by()} of {_SLOTS} slots"
+    if state.served != _SLOTS:
+        return f"it knows the servers of {state.served} of {_SLOTS} slots"
     if apart := sorted(states.keys() - state.in_touch):
         return f"it is not in touch with {apart}"
     if not state.in_step:
@@ -98,6 +108,7 @@ def _missing_at(state: ClusterState, states: dict[int, ClusterState]) -> str | N
     for port, other in states.items():
         if other.ranges != state.ranges:
             return f"it does not agree with {port} on who serves which slots"
-        if other.follows and state.served_by(other.follows) and port not in state.listed:
+        # A primary without slots is not listed, and neither are its replicas.
+        if other.follows in state.listed and port not in state.listed:
             return f"it does not list the replica {port}"
     return None

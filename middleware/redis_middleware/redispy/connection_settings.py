@@ -46,7 +46,9 @@ def _maker(view: ClientView, to: ServerAddress | None) -> Any:
     """What has a ``connection_class`` and ``connection_kwargs``: the pool, or a cluster's node."""
     if not view.is_cluster:
         return view.pool
-    nodes = list(view.pool.nodes_cache.values())
+    manager = view.pool
+    # Before its first command a cluster client of redis.asyncio knows no others.
+    nodes = list((manager.nodes_cache or manager.startup_nodes).values())
     same = [node for node in nodes if to is not None and (node.host, node.port) == tuple(to)]
     node = (same or nodes)[0]
     return node if view.is_async else node.redis_connection.connection_pool

@@ -15,7 +15,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from redis._parsers.hiredis import NOT_ENOUGH_DATA
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from redis_middleware.redispy.connections import is_observed
 from redis_middleware.redispy.view import ClientView, ServerAddress, address
@@ -47,6 +50,8 @@ class DedicatedConnection:
             a unix socket).
         protocol: the version of RESP; by default that of the client's settings, and 3 where they
             name none.
+        within: seconds that connecting may take, and each reply waited for, at most and without
+            another try; by default it is as in the client's settings.
 
     Attributes:
         resp3: whether the server's pushes are told from replies (RESP3); once it is open.
@@ -54,16 +59,21 @@ class DedicatedConnection:
     """
 
     def __init__(
-        self, view: ClientView, to: ServerAddress | None = None, protocol: int | None = None
+        self,
+        view: ClientView,
+        to: ServerAddress | None = None,
+        protocol: int | None = None,
+        *,
+        within: float | None = None,
     ) -> None:
-        self._raw: Any = _make(view, to, protocol)
+        self._raw: Any = _make(view, to, protocol, within)
         self._early: list[Any] = []
         self._reading: asyncio.Task[list[Any]] | None = None
         self.resp3 = False
         self.address: ServerAddress | None = to
 
     def open(self) -> None:
-        """Connect, once; the connection's own retries are those of the client's settings."""
+        """Connect, once."""
         self._raw.connect()
         self._opened()
 
@@ -328,7 +338,9 @@ def _is_push(reply: Any) -> bool:
     return reply[0] in (b"invalidate", b"message", "invalidate", "message")
 
 
-def _make(view: ClientView, to: ServerAddress | None, protocol: int | None) -> Any:
+def _make(
+    view: ClientView, to: ServerAddress | None, protocol: int | None, within: float | None
+) -> Any:
     maker = _maker(view, to)
     kwargs = {
         name: value for name, value in maker.connection_kwargs.items() if name not in _POOL_ONLY
@@ -336,6 +348,10 @@ def _make(view: ClientView, to: ServerAddress | None, protocol: int | None) -> A
     if to is not None and "path" not in kwargs and "connection_pool" not in kwargs:
         kwargs["host"], kwargs["port"] = to.host, to.port
     kwargs["protocol"] = protocol or kwargs.get("protocol") or 3
+    if within is not None:
+        for name in ("socket_timeout", "socket_connect_timeout"):
+            kwargs[name] = min(within, kwargs.get(name) or within)
+        kwargs["retry"] = (AsyncRetry if view.is_async else Retry)(NoBackoff(), 0)
     return _plain_class(maker.connection_class)(**kwargs)
 
 

@@ -163,7 +163,9 @@ class Server:
                 if self.is_asking:
                     yield from _skip_reply(connection)
                 name, options = command.args[0], command.options
-                reply = NOT_RECEIVED if options else received()
+                # Of redis-py's options "keys" is for its own cache: no callback gets it.
+                is_plain = not options or (len(options) == 1 and "keys" in options)
+                reply = received() if is_plain else NOT_RECEIVED
                 if reply.__class__ in _PLAIN:
                     if name not in callbacks:
                         callbacks[name] = self._callbacks.get(name)

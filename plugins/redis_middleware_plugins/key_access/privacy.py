@@ -6,8 +6,8 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Literal
 
+from redis_middleware.key_display import key_display
 from redis_middleware_plugins.key_access.groups import KeyGroups
-from redis_middleware_plugins.slow_log.key_display import key_display
 
 __all__ = ["KeyForm", "key_form", "key_text"]
 

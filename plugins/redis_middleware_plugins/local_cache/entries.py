@@ -92,13 +92,20 @@ class Entry:
                 return False
         self.size = size + len(self.key) + ENTRY_OVERHEAD
         self.is_refreshing = False
-        self.live_from(now, rule.shortest_life + rule.jitter * dice)
+        self.expires = expires = now + rule.shortest_life + rule.jitter * dice
+        self.as_is_until = expires - rule.refresh_ahead
         return True
 
-    def live_from(self, now: float, life: float) -> None:
-        """End so many seconds after ``now``."""
-        self.expires = expires = now + life
-        self.as_is_until = expires - self.rule.refresh_ahead
+    def use_rule(self, rule: Rule, now: float) -> None:
+        """Go on under another rule, for no longer than it allows."""
+        before, self.rule = self.rule, rule
+        self.counts.bytes -= self.size
+        self.counts = rule.counts
+        self.counts.bytes += self.size
+        if not self.is_for_errors:
+            if rule.ttl != before.ttl:
+                self.expires = min(self.expires, now + rule.ttl)
+            self.as_is_until = self.expires - rule.refresh_ahead
 
     def keep_for_errors(self, now: float) -> None:
         """Be of no use from now on but when the server cannot be reached."""

@@ -10,7 +10,7 @@ from redis_middleware_plugins.local_cache.statistics import Statistics
 
 __all__ = ["metrics_of"]
 
-_BY_RULE: Final = {
+_COUNTERS: Final = {
     "hits": ("{read}", "Reads that were answered from memory."),
     "misses": ("{read}", "Reads of keys that a rule names which were not answered from memory."),
     "stale_hits": ("{read}", "Hits after the end of their entry, while it was renewed."),
@@ -26,19 +26,20 @@ _BY_RULE: Final = {
 
 def metrics_of(statistics: Statistics) -> Iterator[Metric]:
     """The metrics ``local_cache.*``; their only attribute is ``rule``, a rule's pattern."""
-    for name, (unit, description) in _BY_RULE.items():
-        readings = [
-            Reading(getattr(counts, name), {"rule": rule})
-            for rule, counts in statistics.rules.items()
-        ]
+    rules = statistics.rules.items()
+    for name, (unit, description) in _COUNTERS.items():
+        readings = [Reading(getattr(counts, name), {"rule": rule}) for rule, counts in rules]
         yield Metric(f"local_cache.{name}", Kind.COUNTER, unit, description, readings)
+    ratios = [Reading(counts.hit_ratio, {"rule": rule}) for rule, counts in rules]
+    yield Metric("local_cache.hit_ratio", Kind.GAUGE, "1", "Hits among the reads.", ratios)
+    sizes = [Reading(counts.bytes, {"rule": rule}) for rule, counts in rules]
+    taken = "Memory that the entries take, about."
+    yield Metric("local_cache.size", Kind.UP_DOWN_COUNTER, "By", taken, sizes)
     single = (
-        ("hit_ratio", Kind.GAUGE, "1", "Hits among the reads.", statistics.hit_ratio),
         ("entries", Kind.UP_DOWN_COUNTER, "{entry}", "Replies in memory.", statistics.entries),
-        ("size", Kind.UP_DOWN_COUNTER, "By", "Memory they take, about.", statistics.bytes),
         ("losses", Kind.COUNTER, "{loss}", "Lost invalidation connections.", statistics.losses),
         ("messages", Kind.COUNTER, "{message}", "Invalidation messages.", statistics.messages),
-        ("is_off", Kind.GAUGE, "1", "1 while nothing is cached.", int(statistics.state != "on")),
+        ("is_off", Kind.GAUGE, "1", "1 while nothing is cached.", int(not statistics.is_on)),
     )
     for name, kind, unit, description, value in single:
         yield Metric(f"local_cache.{name}", kind, unit, description, [Reading(value)])

@@ -1,60 +1,55 @@
-"""The plugin: what each kind of command does to the cache."""
+"""The plugin: what it does with each command, and its life."""
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
-from redis_middleware import (
-    NIL,
-    Command,
-    Flow,
-    Middleware,
-    Place,
-    SettingsError,
-    hookimpl,
-)
+from redis_middleware import Command, Flow, Middleware, Place, SettingsError, hookimpl
 from redis_middleware.commands import CommandSpec
 from redis_middleware.notes import note_answer, note_cache
 from redis_middleware.readings import Metric
+from redis_middleware_plugins.local_cache.cache import NAME, Cache
+from redis_middleware_plugins.local_cache.cacheable import CACHEABLE, has_only_text, single_key
+from redis_middleware_plugins.local_cache.changes import Changes
+from redis_middleware_plugins.local_cache.fleet import Fleet
 from redis_middleware_plugins.local_cache.listening import Listener
 from redis_middleware_plugins.local_cache.metrics import metrics_of
-from redis_middleware_plugins.local_cache.reading import CACHEABLE, single_key
+from redis_middleware_plugins.local_cache.overlaps import overlaps
+from redis_middleware_plugins.local_cache.reads import Reads
 from redis_middleware_plugins.local_cache.renewing import Renewals
-from redis_middleware_plugins.local_cache.rules import Rule, Rules, overlaps
+from redis_middleware_plugins.local_cache.rules import Rule, Rules
 from redis_middleware_plugins.local_cache.settings import LocalCacheSettings
+from redis_middleware_plugins.local_cache.several import SeveralReads
 from redis_middleware_plugins.local_cache.statistics import Statistics
 from redis_middleware_plugins.local_cache.store import Store
-from redis_middleware_plugins.local_cache.waking import Wakeup
 from redis_middleware_plugins.local_cache.writing import (
     CHANGES_CONNECTION,
     changes_all,
     changes_keys,
-    written_keys,
 )
 
 __all__ = ["LocalCache"]
 
-logger = logging.getLogger("redis_middleware.local_cache")
-
 _SINGLE, _PIPELINE = Place.SINGLE, Place.PIPELINE
-_RENEWED_TOGETHER = 64
+_BOUNDS: Final = ("max_entries", "max_bytes", "eviction")
+_LISTENING: Final = ("invalidation", "check_every", "fall_back_to_ttl")
 
 
-class LocalCache(Renewals):
+class LocalCache:
     """Answers reads from memory, and drops what changes.
 
     Args:
         settings: the table ``[local_cache]``.
         clock: seconds from any fixed point.
         random: numbers from 0 to 1, for the jitter of TTLs.
+        wall_clock: seconds since 1970, for what processes tell each other.
     """
 
+    name = NAME
     Settings = LocalCacheSettings
 
     def __init__(
@@ -63,20 +58,26 @@ class LocalCache(Renewals):
         *,
         clock: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random.random,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(settings, clock, random)
-        self._off = ""
+        self._cache = Cache(settings, clock, random)
+        self._renewals = Renewals(self._cache)
+        self._reads = Reads(self._cache, self._renewals)
+        self._several = SeveralReads(self._cache)
+        self._changes = Changes(self._cache)
+        self._fleet = Fleet(lambda: self._cache.settings.fleet, self.statistics, wall_clock, random)
+        self._working: set[str] = set()
 
     # What code calls
 
     @property
     def store(self) -> Store:
         """The replies in memory."""
-        return self._store
+        return self._cache.store
 
     def rules(self) -> Iterator[Rule]:
         """The rules in force, in order."""
-        return iter(self._rules)
+        return iter(self._cache.rules)
 
     def invalidate(self, key: bytes | str) -> int:
         """Drop every reply of one key.
@@ -87,35 +88,39 @@ class LocalCache(Renewals):
         Returns:
             How many entries were dropped.
         """
+        middleware = self._cache.middleware
         if not isinstance(key, bytes):
-            key = key.encode() if self._middleware is None else self._middleware.client.encode(key)
-        return self._store.invalidate([key])
+            key = key.encode() if middleware is None else middleware.client.encode(key)
+        return self.store.invalidate([key])
 
     def clear(self) -> int:
         """Drop everything; gives how many entries that were."""
-        return self._store.clear()
+        return self.store.clear()
 
     @property
     def state(self) -> str:
-        """``"on"``, or why nothing is cached: ``"connecting"``, ``"lost"``, ``"refused"``,
+        """``"on"``; ``"partial"`` while some nodes of a cluster, whose keys are not cached, are
+        not heard; or why nothing is cached: ``"connecting"``, ``"lost"``, ``"refused"``,
         ``"off"``."""
-        if self._off:
+        if self._changes.off:
             return "off"
-        return "on" if self._listener is None else self._listener.state
+        listener = self._cache.listener
+        return "on" if listener is None else listener.state
 
     def statistics(self) -> Statistics:
         """A reading of everything that is counted."""
-        listener = self._listener
+        cache = self._cache
+        listener, store = cache.listener, cache.store
         return Statistics(
             state=self.state,
-            reason=self._off or ("" if listener is None else listener.reason),
-            mode=self._settings.invalidation,
-            entries=len(self._store),
-            bytes=self._store.size,
+            reason=self._changes.off or ("" if listener is None else listener.reason),
+            mode=cache.settings.invalidation,
+            entries=len(store),
+            bytes=store.size,
             losses=0 if listener is None else listener.losses,
-            messages=0 if listener is None else listener.messages,
-            malformed=0 if listener is None else listener.malformed,
-            rules=dict(self._rules.counts),
+            messages=0 if listener is None else listener.reports.messages,
+            malformed=0 if listener is None else listener.reports.malformed,
+            rules=dict(cache.rules.counts),
         )
 
     def metrics(self) -> Iterable[Metric]:
@@ -124,102 +129,124 @@ class LocalCache(Renewals):
 
     def remarks(self) -> Sequence[str]:
         """What is allowed in the settings and may not be meant, for ``redis-middleware check``."""
-        return overlaps(self._settings.rules)
+        return overlaps(self._cache.settings.rules)
 
     # Life
 
     @hookimpl
     def redis_attach(self, middleware: Middleware) -> None:
         """Start to listen."""
-        if self._middleware is not None and self._middleware is not middleware:
+        cache = self._cache
+        if cache.middleware is not None and cache.middleware is not middleware:
             raise SettingsError(
                 "one LocalCache object serves one client: give the class or the name "
                 '"local_cache" instead of the object'
             )
-        self._middleware = middleware
-        self._is_watched = len(middleware.plugins) > 1
-        self._follow_hot_keys()
+        cache.attach(middleware)
         self._start()
 
     @hookimpl
     def redis_detach(self) -> None:
         """Drop everything."""
-        if self._listener is not None:
-            self._listener.stop()
-        self._hot.stop()
-        self._store.turn_off()
+        cache = self._cache
+        if cache.listener is not None:
+            cache.listener.stop()
+        cache.hot.stop()
+        cache.store.turn_off()
 
     def after_fork(self) -> None:
         """Begin anew in a child process: the parent's connection tells it nothing."""
-        self._new_store()
-        self._renewals = deque()
-        self._wakeup = Wakeup()
-        self._hot.forget()
-        if self._listener is None:
+        cache = self._cache
+        self._use_new_store()
+        self._renewals.forget()
+        cache.hot.forget()
+        if cache.listener is None:
             self._open_without_reports()
         else:
             self._make_listener()
 
     def reconfigure(self, settings: LocalCacheSettings) -> None:
         """Use other settings from now on; entries that they allow too stay."""
-        before, self._settings = self._settings, settings
-        self._rules = Rules(settings.rules, self._rules.counts)
-        bounds = (settings.max_entries, settings.max_bytes, settings.eviction)
-        if bounds != (before.max_entries, before.max_bytes, before.eviction):
-            self._store.resize(*bounds)
-        listening = ("invalidation", "check_every", "fall_back_to_ttl")
-        if any(getattr(settings, name) != getattr(before, name) for name in listening):
-            if self._listener is not None:
-                self._listener.stop()
-                self._listener = None
-            self._store.turn_off()
-            self._new_store()
+        cache = self._cache
+        before, cache.settings = cache.settings, settings
+        cache.rules = Rules(settings.rules, cache.rules.counts)
+        if _differ(before, settings, _BOUNDS):
+            cache.store.resize(settings.max_entries, settings.max_bytes, settings.eviction)
+        if _differ(before, settings, _LISTENING):
+            if cache.listener is not None:
+                cache.listener.stop()
+                cache.listener = None
+            cache.store.turn_off()
+            self._use_new_store()
             self._start()
-        elif self._listener is None:
+        elif cache.listener is None:
             self._open_without_reports()
         else:
-            self._listener.guard()
-        self._store.use_rules(self._rules.of)
-        self._follow_hot_keys()
-        self._ensure_renewals()
+            cache.listener.guard()
+        cache.store.use_rules(cache.rules.of)
+        cache.follow_hot_keys()
+        self._work()
 
-    def _new_store(self) -> None:
-        self._use_store()
-        if self._off:
-            self._store.turn_off()
+    def _use_new_store(self) -> None:
+        self._cache.use_new_store()
+        if self._changes.off:
+            self.store.turn_off()
 
     def _start(self) -> None:
-        if self._settings.invalidation == "ttl":
+        cache = self._cache
+        if cache.settings.invalidation == "ttl":
             self._open_without_reports()
-        elif self._middleware is not None:
+        elif cache.middleware is not None:
             self._make_listener()
-            self._middleware.run_in_background(self.listen)
-        self._ensure_renewals()
+            cache.middleware.run_in_background(self.listen)
+        self._work()
 
     def _make_listener(self) -> None:
-        assert self._middleware is not None
-        settings = self._settings
-        self._listener = Listener(
-            self._store,
+        cache = self._cache
+        assert cache.middleware is not None
+        settings = cache.settings
+        cache.listener = Listener(
+            cache.store,
             self.rules,
-            self._middleware.client,
+            cache.middleware.client,
             settings.invalidation,
             check_every=settings.check_every,
             fall_back_to_ttl=settings.fall_back_to_ttl,
-            clock=self._clock,
+            clock=cache.clock,
         )
 
     def _open_without_reports(self) -> None:
-        for rule in self._rules:
-            rule.is_guarded = True
-        self._store.trusted_until = math.inf
-        self._store.open()
+        for rule in self.rules():
+            rule.guard()
+        self.store.trusted_until = math.inf
+        self.store.open()
+
+    # In the background
+
+    def _work(self) -> None:
+        """Start what the settings ask for and does not run yet."""
+        wanted = {self.renew: self._renewals.are_wanted, self.tell: self._fleet.is_wanted}
+        for flow, is_wanted in wanted.items():
+            middleware = self._cache.middleware
+            if middleware is not None and is_wanted and flow.__name__ not in self._working:
+                self._working.add(flow.__name__)
+                middleware.run_in_background(flow)
 
     def listen(self) -> Flow:
         """The background flow that keeps the cache right."""
-        listener = self._listener
+        listener = self._cache.listener
         if listener is not None:
             yield from listener.listen()
+
+    def renew(self) -> Flow:
+        """The background flow that renews entries."""
+        yield from self._renewals.renew()
+
+    def tell(self) -> Flow:
+        """The background flow that tells other processes what the cache does."""
+        assert self._cache.middleware is not None
+        yield from self._fleet.tell(self._cache.middleware.client)
+        self._working.discard("tell")
 
     # Commands
 
@@ -235,106 +262,67 @@ class LocalCache(Renewals):
         )
 
     @hookimpl
-    def redis_command(self, command: Command) -> Flow:
+    def redis_command(self, command: Command) -> Flow | None:
         """Answer a read from memory, or keep its reply; drop what a write changes."""
-        args, options = command.args, command.options
+        # Each function that a hit or an ordinary miss calls would cost it some percent.
+        cache = self._cache
+        store = cache.store
+        args = command.args
         try:
-            entry = self._entries.get(args)
+            entry = store.entries.get(args)
         except TypeError:
+            # There is an argument that cannot be hashed.
             entry = None
         if (
             entry is not None
-            and (now := self._clock()) < entry.as_is_until
-            and now < self._store.trusted_until
-            and len(options) <= ("keys" in options)
+            and (now := cache.clock()) < entry.as_is_until
+            and now < store.trusted_until
+            and len(command.options) <= ("keys" in command.options)
             and (command.place is _SINGLE or command.place is _PIPELINE)
             and command.target is None
         ):
             entry.counts.hits += 1
-            self._used.append(args)
-            if self._is_watched:
-                note_answer(command, self.name)
+            store.used.append(args)
+            if cache.is_watched:
+                note_answer(command, NAME)
                 note_cache(command, "hit")
             copier = entry.copier
-            if copier is not None:
-                return copier(entry.value)
-            return NIL if entry.value is None else entry.value
+            return _answer(entry.answer if copier is None else copier(entry.answer))
         name = command.spec.name
         if name not in CACHEABLE:
-            if name == "MGET":
-                return (yield from self._read_several(command))
-            return (yield from self._change(command))
-        key = single_key(command)
-        rule = None if key is None else self._rules.of(key)
+            return self._several.read(command) if name == "MGET" else self._changes.around(command)
+        key: bytes | None
+        if cache.text_is_utf8 and len(args) == 2 and type(args[1]) is str:
+            # Most reads have no other argument than a key of text, and most keys have no rule.
+            if not args[1].startswith(cache.rules.text_prefixes):
+                return None
+            is_text = True
+            try:
+                key = args[1].encode()
+            except UnicodeEncodeError:
+                # redis-py refuses such a key, and tells the application.
+                return None
+        else:
+            is_text = has_only_text(args)
+            key = single_key(command)
+        rule = None if key is None else cache.rules.of(key)
         if key is None or rule is None:
-            return (yield command)
-        is_alone = entry is None or self._clock() >= entry.ends
-        flight = self._ordinary_miss(command, key, rule) if is_alone else None
-        if flight is None:
-            return (yield from self._read(command, key, rule))
-        if self._is_watched:
-            note_cache(command, "miss")
-        # What follows is the way of nearly every miss, at little more than the cost of the read.
-        store = self._store
-        try:
-            reply = yield command
-        except BaseException as error:
-            self._give_up(store, flight, error)
-            raise
-        store.keep(flight, reply, rule)
-        if flight.lead is not None:
-            self._publish(flight, reply)
-        return reply
-
-    def _change(self, command: Command) -> Flow:
-        spec, store = command.spec, self._store
-        if spec.name in CHANGES_CONNECTION:
-            self._notice_connection_change(command)
-            return (yield command)
-        if changes_all(spec):
-            store.writing_all()
-            try:
-                return (yield command)
-            finally:
-                store.written_all()
-                store.clear()
-        keys = written_keys(command)
-        if spec.is_blocking:
-            # It may wait for long before it writes: reads of its keys go on meanwhile.
-            store.invalidate(keys)
-            try:
-                return (yield command)
-            finally:
-                store.invalidate(keys)
-        store.writing(keys)
-        try:
-            return (yield command)
-        finally:
-            store.written(keys)
-
-    def _notice_connection_change(self, command: Command) -> None:
-        """Go off for good where a connection of the pool is not what the cache takes it for."""
-        name, args = command.spec.name, command.wire
-        if name == "SELECT" and _text(args[1:2]) == str(command.client.db):
-            return
-        if name.startswith("CLIENT ") and self._settings.invalidation != "tracking":
-            return
-        if name == "HELLO" and len(args) == 1:
-            return
-        self._off = (
-            f"the application sent {name} on one of the client's connections, whose replies may "
-            "be others than those of the rest; wrap a client that is set up so from its start"
-        )
-        logger.warning("local_cache is off: %s", self._off)
-        self._store.turn_off()
-
-    def _follow_hot_keys(self) -> None:
-        if self._middleware is not None and any(rule.hot_only for rule in self._rules):
-            self._hot.follow(self._middleware)
+            return None
+        if (
+            rule.is_ordinary
+            and len(command.options) <= ("keys" in command.options)
+            and (command.place is _SINGLE or command.place is _PIPELINE)
+            and command.target is None
+            and is_text
+        ):
+            return self._reads.fetch(command, key, rule, entry)
+        return self._reads.read(command, key, rule)
 
 
-def _text(arguments: Sequence[Any]) -> str:
-    return "".join(
-        argument.decode() if isinstance(argument, bytes) else str(argument)
-        for argument in arguments
-    )
+def _answer(reply: Any) -> Flow:
+    return reply
+    yield
+
+
+def _differ(before: LocalCacheSettings, after: LocalCacheSettings, names: Sequence[str]) -> bool:
+    return any(getattr(before, name) != getattr(after, name) for name in names)

@@ -2,42 +2,65 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, Final
 
 from redis.exceptions import RedisError
 
 from redis_middleware import Call, Command, Flow
-from redis_middleware_plugins.local_cache.several import SeveralReads
-from redis_middleware_plugins.local_cache.store import Entry, Flight
-from redis_middleware_plugins.local_cache.tracked import NotTrackedError
+from redis_middleware_plugins.local_cache.cache import Cache
+from redis_middleware_plugins.local_cache.entries import Entry
+from redis_middleware_plugins.local_cache.tracked import NotTrackedError, read_tracked
+from redis_middleware_plugins.local_cache.waking import Wakeup
 
 __all__ = ["Renewals"]
 
 _RENEWED_TOGETHER: Final = 64
 
 
-class Renewals(SeveralReads):
-    """Reads whose entries are renewed beside them."""
+class Renewals:
+    """What is to be renewed, and the background flow that does it.
 
-    def _ensure_renewals(self) -> None:
-        wanted = any(rule.refresh_ahead or rule.stale_while_revalidate for rule in self._rules)
-        if wanted and not self._renews and self._middleware is not None:
-            self._renews = True
-            self._middleware.run_in_background(self.renew)
+    Args:
+        cache: what the flows share.
+    """
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self.forget()
+
+    def forget(self) -> None:
+        """Renew nothing of what was asked for."""
+        self._wanted: deque[tuple[Command, Entry]] = deque()
+        self._wakeup = Wakeup()
+
+    def ask_for(self, command: Command, entry: Entry) -> None:
+        """Have an entry renewed, once, by the command that it answered."""
+        if not entry.is_refreshing:
+            entry.is_refreshing = True
+            self._wanted.append((command.replace(), entry))
+            self._wakeup.set()
+
+    @property
+    def are_wanted(self) -> bool:
+        """Whether a rule asks for them."""
+        rules = self._cache.rules
+        return any(rule.refresh_ahead or rule.stale_while_revalidate for rule in rules)
 
     def renew(self) -> Flow:
-        """The background flow that renews entries which are about to end, or just have."""
+        """The background flow."""
         while True:
             yield Call(lambda: self._wakeup.wait(), lambda: self._wakeup.wait_async())
-            while self._renewals:
+            while self._wanted:
                 yield from self._renew_some()
 
     def _renew_some(self) -> Flow:
-        store = self._store
-        taken: list[tuple[Command, Entry, Flight]] = []
-        while self._renewals and len(taken) < _RENEWED_TOGETHER:
-            command, entry = self._renewals.popleft()
-            flight, leads = self._take_off(store, entry.name, entry.key, entry.rule)
+        cache = self._cache
+        store = cache.store
+        taken: list[tuple[Command, Entry, Entry]] = []
+        while self._wanted and len(taken) < _RENEWED_TOGETHER:
+            command, entry = self._wanted.popleft()
+            flight, leads = cache.take_off(store, entry.name, entry.key, entry.rule)
             if flight is not None and leads:
                 taken.append((command, entry, flight))
             else:
@@ -50,25 +73,24 @@ class Renewals(SeveralReads):
         except BaseException as error:
             for _, entry, flight in taken:
                 entry.is_refreshing = False
-                self._give_up(store, flight, error)
+                cache.give_up(store, flight, error)
             raise
         for (_, entry, flight), reply in zip(taken, replies, strict=True):
             entry.is_refreshing = False
             if isinstance(reply, Exception):
-                self._give_up(store, flight, reply)
+                cache.give_up(store, flight, reply)
                 continue
-            entry.rule.counts.refreshes += 1
-            store.keep(flight, reply, entry.rule)
-            if flight.lead is not None:
-                self._publish(flight, reply)
+            entry.counts.refreshes += 1
+            store.keep(flight, reply)
+            cache.publish(flight, reply)
 
     def _read_again(self, commands: list[Command]) -> Flow:
-        if not self._is_tracking:
+        if not self._cache.is_tracking:
             return (yield commands)
         replies: list[Any] = []
         for command in commands:
             try:
-                replies.append((yield from self._read_tracked(command)))
+                replies.append((yield from read_tracked(command, self._cache.listener)))
             except (RedisError, NotTrackedError) as error:
                 replies.append(error)
         return replies

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from redis_middleware.settings.types import KeyPattern
+from redis_middleware_plugins.local_cache.patterns import literal_prefix, matcher
 from redis_middleware_plugins.local_cache.settings import RuleSettings
 from redis_middleware_plugins.local_cache.statistics import RuleCounts
 
-__all__ = ["Rule", "Rules", "broadcast_prefixes", "is_covered", "literal_prefix", "overlaps"]
-
-_SPECIAL = frozenset("*?[")
+__all__ = ["Rule", "Rules", "broadcast_prefixes", "is_covered"]
 
 
 class Rule:
@@ -23,7 +21,10 @@ class Rule:
         prefix: the bytes that every key of it begins with; empty where there are none.
         is_guarded: whether the server has been told to report writes to its keys. Nothing is
             cached under a rule before that.
+        is_ordinary: whether a read of its keys is kept without more ado than sending it.
         ttl: as in the settings, and so on.
+        jitter: seconds by which the life of an entry varies.
+        shortest_life: the shortest it can be, in seconds.
     """
 
     __slots__ = (
@@ -31,33 +32,47 @@ class Rule:
         "counts",
         "hot_only",
         "is_guarded",
+        "is_ordinary",
+        "jitter",
         "matches",
         "max_value",
         "name",
         "prefix",
         "refresh_ahead",
         "settings",
+        "shortest_life",
         "stale_if_error",
         "stale_while_revalidate",
         "ttl",
-        "ttl_jitter",
     )
 
     def __init__(self, settings: RuleSettings, counts: RuleCounts) -> None:
         self.settings = settings
         self.name = settings.keys.pattern
         self.counts = counts
-        self.prefix, is_whole = literal_prefix(settings.keys)
-        self.matches = _matcher(settings.keys, self.prefix, is_whole)
+        self.prefix = literal_prefix(settings.keys)[0]
+        self.matches = matcher(settings.keys)
         self.is_guarded = False
+        self.is_ordinary = False
         self.ttl = settings.ttl
-        self.ttl_jitter = settings.ttl_jitter
+        self.jitter = settings.ttl * settings.ttl_jitter
+        self.shortest_life = settings.ttl - self.jitter
         self.max_value = settings.max_value
         self.cache_nil = settings.cache_nil
         self.hot_only = settings.hot_only
         self.refresh_ahead = settings.refresh_ahead
         self.stale_while_revalidate = settings.stale_while_revalidate
         self.stale_if_error = settings.stale_if_error
+
+    def guard(self, *, on: bool = True, by_reading: bool = False) -> None:
+        """Note whether the server reports writes to its keys.
+
+        Args:
+            on: whether it does.
+            by_reading: whether it has to be told with each read that it shall.
+        """
+        self.is_guarded = on
+        self.is_ordinary = on and not by_reading and not self.hot_only
 
     def __repr__(self) -> str:
         return f"<Rule {self.name}>"
@@ -69,6 +84,11 @@ class Rules:
     Args:
         settings: the rules, the first one that matches a key is its rule.
         before: the counts so far, by pattern, which go on.
+
+    Attributes:
+        counts: what happened under each rule, by its pattern.
+        prefixes: what keys with a rule begin with: no other key has one.
+        text_prefixes: the same as text.
     """
 
     def __init__(
@@ -80,6 +100,9 @@ class Rules:
             counts = self.counts.setdefault(each.keys.pattern, RuleCounts())
             rules.append(Rule(each, counts))
         self._rules = tuple(rules)
+        # bytes and str compare with all of them in one call.
+        self.prefixes = tuple(broadcast_prefixes(rules))
+        self.text_prefixes = tuple([prefix.decode() for prefix in self.prefixes])
 
     def __iter__(self) -> Iterator[Rule]:
         return iter(self._rules)
@@ -93,35 +116,6 @@ class Rules:
             if rule.matches(key):
                 return rule
         return None
-
-
-def literal_prefix(pattern: KeyPattern) -> tuple[bytes, bool]:
-    """What every key that matches begins with, and whether that is the whole key."""
-    text = pattern.pattern
-    literal: list[str] = []
-    index = 0
-    while index < len(text):
-        if text[index] in _SPECIAL:
-            return "".join(literal).encode(), False
-        if text[index] == "\\":
-            index += 1
-        literal.append(text[index])
-        index += 1
-    return "".join(literal).encode(), True
-
-
-def _matcher(pattern: KeyPattern, prefix: bytes, is_whole: bool) -> Callable[[bytes], bool]:
-    # Most patterns are a key or a prefix, which bytes compare several times faster than a regex.
-    if is_whole:
-        return prefix.__eq__
-    if _is_prefix_pattern(pattern):
-        return (lambda key: key.startswith(prefix)) if prefix else (lambda key: True)
-    return pattern.matches
-
-
-def _is_prefix_pattern(pattern: KeyPattern) -> bool:
-    text = pattern.pattern
-    return text == "*" or (text.endswith("*") and literal_prefix(KeyPattern(text[:-1]))[1])
 
 
 def broadcast_prefixes(rules: Iterable[Rule]) -> list[bytes]:
@@ -139,31 +133,3 @@ def broadcast_prefixes(rules: Iterable[Rule]) -> list[bytes]:
 def is_covered(prefix: bytes, by: Iterable[bytes]) -> bool:
     """Whether every key with this prefix has one of the others."""
     return any(prefix.startswith(shorter) for shorter in by)
-
-
-def overlaps(rules: Sequence[RuleSettings]) -> list[str]:
-    """Sentences about rules that share keys with an earlier one, which takes them."""
-    remarks = []
-    for number, later in enumerate(rules):
-        for earlier_number, earlier in enumerate(rules[:number]):
-            overlap = _overlap(earlier.keys, later.keys)
-            if overlap:
-                remarks.append(
-                    f"rules.{number} ({later.keys}) {overlap} rules.{earlier_number} "
-                    f"({earlier.keys}), which comes first and takes them"
-                )
-    return remarks
-
-
-def _overlap(earlier: KeyPattern, later: KeyPattern) -> str | None:
-    first, first_is_whole = literal_prefix(earlier)
-    second, second_is_whole = literal_prefix(later)
-    if second_is_whole:
-        return "is never used: its key matches" if earlier.matches(second) else None
-    if first_is_whole:
-        return "shares a key with" if later.matches(first) else None
-    if _is_prefix_pattern(earlier) and second.startswith(first):
-        return "is never used: all its keys match"
-    if first.startswith(second) or second.startswith(first):
-        return "may share keys with"
-    return None

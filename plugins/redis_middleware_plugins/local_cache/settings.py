@@ -8,7 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from redis_middleware.settings.types import Bytes, Duration, KeyPattern
 
-__all__ = ["SMALLEST_CACHE", "LocalCacheSettings", "RuleSettings"]
+__all__ = ["FLEET_PREFIX", "SMALLEST_CACHE", "FleetSettings", "LocalCacheSettings", "RuleSettings"]
+
+FLEET_PREFIX = "redis-middleware:local_cache"
+"""What the keys begin with that processes share their figures in, unless told otherwise."""
 
 SMALLEST_CACHE = 1024
 """Bytes; an entry with the smallest value takes some 300 of them."""
@@ -65,6 +68,22 @@ class RuleSettings(BaseModel):
         return self
 
 
+class FleetSettings(BaseModel):
+    """Whether and how processes tell each other, through Redis itself, what their caches do."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = Field(
+        default=False, description="Whether this process tells; `redis-middleware top` shows it."
+    )
+    prefix: str = Field(
+        default=FLEET_PREFIX, min_length=1, description="What the keys that are used begin with."
+    )
+    every: Annotated[Duration, Field(ge=0.1)] = Field(
+        default=1, description="How often this process tells."
+    )
+
+
 class LocalCacheSettings(BaseModel):
     """What is kept in memory, how much of it, and how it is kept right."""
 
@@ -100,6 +119,10 @@ class LocalCacheSettings(BaseModel):
         default=1,
         description="How often the connection for invalidations is checked, and the slots of a "
         "cluster. One that is silent for three times as long is lost.",
+    )
+
+    fleet: FleetSettings = Field(
+        default=FleetSettings(), description="Sharing figures with other processes."
     )
 
     @model_validator(mode="after")

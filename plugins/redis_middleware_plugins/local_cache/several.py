@@ -2,90 +2,133 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from redis.exceptions import DataError
 
-from redis_middleware import Command, Flow
-from redis_middleware_plugins.local_cache.parts import Part
-from redis_middleware_plugins.local_cache.reads import Reads
+from redis_middleware import NIL, Command, Flow
+from redis_middleware_plugins.local_cache.cache import Cache
+from redis_middleware_plugins.local_cache.entries import Entry
 from redis_middleware_plugins.local_cache.rules import Rule
 from redis_middleware_plugins.local_cache.store import Store
+from redis_middleware_plugins.local_cache.tracked import NotTrackedError, read_tracked
 
 __all__ = ["SeveralReads"]
 
 
-class SeveralReads(Reads):
-    """Reads, and those of several keys at once."""
+class _Part:
+    """One key of an MGET.
 
-    def _read_several(self, command: Command) -> Flow:
+    Attributes:
+        argument: the key as the application gave it.
+        key: the key on the wire.
+        name: what a reply is kept under, by GET too.
+        nil_name: what nil is kept under, by MGET alone.
+        rule: the rule for it.
+        is_known: whether its value was in memory.
+        value: its value.
+        flight: the flight of its read.
+    """
+
+    __slots__ = ("argument", "flight", "is_known", "key", "name", "nil_name", "rule", "value")
+
+    def __init__(self, argument: Any, key: bytes) -> None:
+        self.argument = argument
+        self.key = key
+        self.name = ("GET", argument)
+        # GET tells a key of another type by an error, MGET by nil: that nil is MGET's own.
+        self.nil_name = ("nil of MGET", argument)
+        self.rule: Rule | None = None
+        self.is_known = False
+        self.value: Any = None
+        self.flight: Entry | None = None
+
+
+class SeveralReads:
+    """The flow of reads of several keys.
+
+    Args:
+        cache: what the flows share.
+    """
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    def read(self, command: Command) -> Flow:
         """Answer an MGET with what is there, and ask for the rest."""
+        cache = self._cache
         args, options = command.args, command.options
-        if not self._may_answer(command) or len(options) > ("keys" in options):
+        if not cache.may_answer(command) or len(options) > ("keys" in options):
             return (yield command)
         try:
             keys = command.keys
-        except DataError:
+        except (DataError, UnicodeError):
+            # redis-py refuses such a key, and tells the application.
             return (yield command)
-        store = self._store
-        if self._clock() >= store.trusted_until and not (yield from self._regain_trust()):
+        store = cache.store
+        if not (yield from cache.regain_trust()):
             store.invalidate(keys)
-        parts = [Part(argument, key) for argument, key in zip(args[1:], keys, strict=True)]
+        parts = [_Part(argument, key) for argument, key in zip(args[1:], keys, strict=True)]
         for part in parts:
-            self._look_up(part)
+            self._look_up(store, part)
         missing = [part for part in parts if not part.is_known]
-        if not missing:
-            return [part.value for part in parts]
+        if missing:
+            yield from self._ask(command, store, missing, is_all=len(missing) == len(parts))
+        return [part.value for part in parts]
+
+    def _look_up(self, store: Store, part: _Part) -> None:
+        rule = self._cache.rules.of(part.key)
+        if rule is None or type(part.argument) not in (str, bytes):
+            return
+        part.rule = rule
+        for name in (part.name, part.nil_name):
+            entry = store.entries.get(name)
+            if entry is not None and self._cache.clock() < entry.as_is_until:
+                rule.counts.hits += 1
+                store.used.append(name)
+                part.is_known = True
+                part.value = None if entry.answer is NIL else entry.answer
+                return
+        rule.counts.misses += 1
+
+    def _ask(self, command: Command, store: Store, missing: list[_Part], *, is_all: bool) -> Flow:
+        cache = self._cache
         for part in missing:
-            self._take_off_part(store, part)
+            if part.rule is not None:
+                flight, leads = cache.take_off(store, part.name, part.key, part.rule)
+                part.flight = flight if leads else None
         asked = command
-        if len(missing) < len(parts):
+        if not is_all:
             rest = [part.argument for part in missing]
-            asked = command.replace(args=("MGET", *rest), options={**options, "keys": rest})
+            asked = command.replace(args=("MGET", *rest), options={**command.options, "keys": rest})
+        is_kept = True
         try:
-            replies = yield asked
+            if cache.is_tracking:
+                replies = yield from read_tracked(asked, cache.listener)
+            else:
+                replies = yield asked
+        except NotTrackedError as unkept:
+            replies, is_kept = unkept.reply, False
         except BaseException as error:
             for part in missing:
                 if part.flight is not None:
-                    self._give_up(store, part.flight, error)
+                    cache.give_up(store, part.flight, error)
             raise
         for part, reply in zip(missing, replies, strict=True):
             part.value = reply
             if part.rule is not None:
-                self._keep_part(store, part, part.rule)
-        return [part.value for part in parts]
+                self._keep(store, part, is_kept=is_kept)
 
-    def _keep_part(self, store: Store, part: Part, rule: Rule) -> None:
+    def _keep(self, store: Store, part: _Part, *, is_kept: bool) -> None:
         flight = part.flight
-        if flight is None:
+        if flight is None or not is_kept:
+            if flight is not None:
+                store.end(flight)
             store.invalidate([part.key])
-            return
-        # GET tells a key of another type by an error, MGET by nil: that nil is MGET's own.
-        store.keep(flight, part.value, rule, part.name if part.value is None else None)
-        if flight.lead is not None and self._middleware is not None:
+        else:
+            store.keep(flight, part.value, part.nil_name if part.value is None else None)
+        if flight is not None:
             if part.value is None:
-                self._middleware.once.abandon(*flight.lead)
+                self._cache.abandon(flight)
             else:
-                self._publish(flight, part.value)
-
-    def _look_up(self, part: Part) -> None:
-        part.rule = rule = self._rules.of(part.key)
-        if rule is None or type(part.argument) not in (str, bytes):
-            return
-        entries = self._store.entries
-        for name in (("GET", part.argument), part.name):
-            entry = entries.get(name)
-            if entry is not None and self._clock() < entry.as_is_until:
-                rule.counts.hits += 1
-                self._used.append(name)
-                part.is_known, part.value = True, entry.value
-                return
-
-    def _take_off_part(self, store: Store, part: Part) -> None:
-        rule = part.rule
-        if rule is None or type(part.argument) not in (str, bytes):
-            return
-        rule.counts.misses += 1
-        if self._is_tracking:
-            # The server remembers the reads of a connection; MGET is sent as it is.
-            return
-        flight, leads = self._take_off(store, ("GET", part.argument), part.key, rule)
-        part.flight = flight if leads else None
+                self._cache.publish(flight, part.value)

@@ -8,7 +8,7 @@ __all__ = ["RuleCounts", "Statistics"]
 
 
 class RuleCounts:
-    """What happened under one rule since the plugin was made.
+    """What happened under one rule since the plugin was made, and what it takes.
 
     Attributes:
         hits: reads that were answered from memory.
@@ -21,9 +21,11 @@ class RuleCounts:
         evicted: entries that made room for others.
         invalidated: entries that were dropped because their key changed.
         refreshes: replies renewed in the background.
+        bytes: how much memory the entries take now, about.
     """
 
     __slots__ = (
+        "bytes",
         "evicted",
         "hits",
         "invalidated",
@@ -46,6 +48,7 @@ class RuleCounts:
     evicted: int
     invalidated: int
     refreshes: int
+    bytes: int
 
     def __init__(self) -> None:
         for name in self.__slots__:
@@ -71,7 +74,8 @@ class Statistics:
     """A reading of the cache.
 
     Attributes:
-        state: ``"on"``, or why it is not: ``"connecting"``, ``"lost"``, ``"refused"``, ``"off"``.
+        state: ``"on"``, ``"partial"`` where some nodes of a cluster are not heard, or why it is
+            not: ``"connecting"``, ``"lost"``, ``"refused"``, ``"off"``.
         reason: what happened, in words; empty while it is on.
         mode: how entries are kept right: ``"broadcast"``, ``"tracking"`` or ``"ttl"``.
         entries: how many replies are kept.
@@ -91,6 +95,11 @@ class Statistics:
     messages: int
     malformed: int
     rules: dict[str, RuleCounts] = field(default_factory=dict)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is cached."""
+        return self.state in ("on", "partial")
 
     @property
     def hits(self) -> int:

@@ -9,20 +9,17 @@ a place.
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any, Final
+from typing import Any
 
 from redis_middleware.commands.slots import key_slot
 from redis_middleware.once import Lead
+from redis_middleware_plugins.local_cache.bounded import BoundedEntries
 from redis_middleware_plugins.local_cache.entries import Entry
-from redis_middleware_plugins.local_cache.eviction import bounded_cache
 from redis_middleware_plugins.local_cache.names import NamesByKey
 from redis_middleware_plugins.local_cache.rules import Rule
 
 __all__ = ["Store"]
-
-_REMEMBERED_HITS: Final = 256
 
 
 class Store:
@@ -36,9 +33,8 @@ class Store:
         random: numbers from 0 to 1.
 
     Attributes:
-        entries: the replies; to be read without a lock, and by nobody else to be changed.
+        entries: the replies by name; to be read without a lock, and by nobody else to be changed.
         used: the names of the latest hits, which whoever reads ``entries`` adds to.
-        size: how much memory the entries take, about.
         trusted_until: the reading of the clock until which whoever keeps the entries right is
             known to be at it.
     """
@@ -54,22 +50,27 @@ class Store:
         self._clock = clock
         self._random = random
         self._lock = threading.Lock()
-        self._max_bytes = max_bytes
-        self._order = bounded_cache(eviction, max_entries, clock, self._evicted)
+        self._kept = BoundedEntries(max_entries, max_bytes, eviction, clock, self._evicted)
         self._names = NamesByKey()
         self._flights: dict[Hashable, Entry] = {}
         self._writes: dict[bytes, int] = {}
         self._writes_of_all = 0
         self._is_off = False
         self._is_open = False
+        # Whether nothing may be kept, or not of all keys.
+        self._is_barred = True
         self._closed_slots: frozenset[int] = frozenset()
-        self.entries: dict[Hashable, Entry] = {}
-        self.used: deque[Hashable] = deque(maxlen=_REMEMBERED_HITS)
-        self.size = 0
+        self.entries = self._kept.by_name
+        self.used = self._kept.used
         self.trusted_until = 0.0
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    @property
+    def size(self) -> int:
+        """How much memory the entries take, about."""
+        return self._kept.size
 
     @property
     def is_open(self) -> bool:
@@ -90,9 +91,13 @@ class Store:
             The flight, to be ended by ``keep`` or ``end``. ``None`` where ``join`` has to be asked.
         """
         with self._lock:
-            if name in self._flights or not self._may_keep(key):
+            flights = self._flights
+            if name in flights or self._is_barred or key in self._writes:
                 return None
-            return self._take_off(name, key, rule)
+            flight = flights[name] = Entry(name, key, rule)
+            if self._names.setdefault(key, name) is not name:
+                self._names.add(key, name)
+            return flight
 
     def join(
         self,
@@ -122,6 +127,9 @@ class Store:
             if known.lead is None:
                 known.lead = lead(known)
             return known, False
+
+    def _bar(self) -> None:
+        self._is_barred = bool(not self._is_open or self._writes_of_all or self._closed_slots)
 
     def _may_keep(self, key: bytes) -> bool:
         return (
@@ -167,59 +175,23 @@ class Store:
             if name is not None:
                 self._end(flight)
                 flight.name = name
+                self._flights[name] = flight
                 self._names.add(flight.key, name)
-            else:
-                del self._flights[flight.name]
-            if not may_be_kept or flight.size > self._max_bytes:
-                flight.counts.refused += 1
-                self._remove(flight.name)
-                self._names.discard(flight.key, flight.name)
-            else:
+            if may_be_kept and flight.size <= self._kept.max_bytes:
                 flight.counts.stored += 1
-                self._put(flight)
+                self._kept.put(flight)
+            else:
+                flight.counts.refused += 1
+                self._kept.remove(flight.name)
+            self._end(flight)
 
-    def _put(self, entry: Entry) -> None:
-        name, order = entry.name, self._order
-        is_short = self.size + entry.size > self._max_bytes
-        if self.used and (is_short or order.currsize >= order.maxsize):
-            self._note_uses()
-        if is_short:
-            while order and self.size + entry.size > self._max_bytes:
-                order.popitem()
-        before = self.entries.get(name)
-        if before is not None:
-            self._account(before, -before.size)
-        self.entries[name] = entry
-        self._account(entry, entry.size)
-        order[name] = entry
+    def _evicted(self, entry: Entry) -> None:
+        entry.counts.evicted += 1
+        self._forget_name(entry)
 
-    def _account(self, entry: Entry, size: int) -> None:
-        self.size += size
-        entry.counts.bytes += size
-
-    def _note_uses(self) -> None:
-        """Tell the order of use about the latest hits, which are only noted in passing."""
-        used, order = self.used, self._order
-        while used:
-            name = used.popleft()
-            if name in order:
-                order[name]
-
-    def _evicted(self, name: Hashable, entry: Entry) -> None:
-        if self.entries.get(name) is entry:
-            del self.entries[name]
-            self._account(entry, -entry.size)
-            entry.counts.evicted += 1
-            if name not in self._flights:
-                self._names.discard(entry.key, name)
-
-    def _remove(self, name: Hashable) -> Entry | None:
-        """Remove an entry, not its name."""
-        entry = self.entries.pop(name, None)
-        if entry is not None:
-            self._order.remove(name)
-            self._account(entry, -entry.size)
-        return entry
+    def _forget_name(self, entry: Entry) -> None:
+        if entry.name not in self._flights:
+            self._names.discard(entry.key, entry.name)
 
     def drop(self, entry: Entry) -> None:
         """Drop an entry that has ended, unless another is in its place."""
@@ -228,9 +200,8 @@ class Store:
                 self._drop(entry)
 
     def _drop(self, entry: Entry) -> None:
-        self._remove(entry.name)
-        if entry.name not in self._flights:
-            self._names.discard(entry.key, entry.name)
+        self._kept.remove(entry.name)
+        self._forget_name(entry)
 
     # Invalidation
 
@@ -247,7 +218,7 @@ class Store:
         dropped = 0
         for name in self._names.take(key):
             self._flights.pop(name, None)
-            entry = self._remove(name)
+            entry = self._kept.remove(name)
             if entry is not None:
                 entry.counts.invalidated += 1
                 dropped += 1
@@ -267,14 +238,9 @@ class Store:
             return self._clear()
 
     def _clear(self) -> int:
-        dropped = len(self.entries)
-        for entry in self.entries.values():
-            self._account(entry, -entry.size)
-        self.entries.clear()
         self._flights.clear()
         self._names.clear()
-        self._order.clear()
-        return dropped
+        return len(self._kept.clear())
 
     # Writes by this client
 
@@ -301,6 +267,7 @@ class Store:
         """A command that may change every key is about to be sent."""
         with self._lock:
             self._writes_of_all += 1
+            self._bar()
             self._clear()
 
     def written_all(self) -> None:
@@ -308,6 +275,7 @@ class Store:
         with self._lock:
             self._writes_of_all -= 1
             self._clear()
+            self._bar()
 
     # Being open
 
@@ -324,6 +292,7 @@ class Store:
         with self._lock:
             self._is_open = not self._is_off
             before, self._closed_slots = self._closed_slots, but
+            self._bar()
             closing = but - before
             return self._close(self._keys_of(closing)) if closing else 0
 
@@ -331,6 +300,7 @@ class Store:
         """Drop everything but what is good for errors, and keep nothing; how many were dropped."""
         with self._lock:
             self._is_open = False
+            self._bar()
             return self._close(list(self._names))
 
     def _close(self, keys: Iterable[bytes]) -> int:
@@ -342,7 +312,7 @@ class Store:
                 if entry is not None and entry.rule.stale_if_error:
                     entry.keep_for_errors(now)
                 else:
-                    dropped += self._remove(name) is not None
+                    dropped += self._kept.remove(name) is not None
                     self._names.discard(key, name)
         return dropped
 
@@ -351,6 +321,7 @@ class Store:
         with self._lock:
             self._is_off = True
             self._is_open = False
+            self._bar()
             self._clear()
 
     # Settings
@@ -358,14 +329,7 @@ class Store:
     def resize(self, max_entries: int, max_bytes: int, eviction: str) -> None:
         """Use other bounds; what is over them goes."""
         with self._lock:
-            entries = list(self.entries.values())
-            self._max_bytes = max_bytes
-            self._clear()
-            self._order = bounded_cache(eviction, max_entries, self._clock, self._evicted)
-            for entry in entries:
-                if entry.size <= max_bytes:
-                    self._names.add(entry.key, entry.name)
-                    self._put(entry)
+            self._kept.resize(max_entries, max_bytes, eviction)
 
     def use_rules(self, rule_of: Callable[[bytes], Rule | None]) -> None:
         """Keep what other rules allow too, for no longer than they allow."""
@@ -378,9 +342,4 @@ class Store:
                 if rule is None or not entry.allowed_by(rule):
                     self._drop(entry)
                 elif rule is not entry.rule:
-                    self._account(entry, -entry.size)
-                    same_life = rule.ttl == entry.rule.ttl
-                    entry.rule, entry.counts = rule, rule.counts
-                    self._account(entry, entry.size)
-                    left = entry.expires - now
-                    entry.live_from(now, left if same_life else min(left, rule.ttl))
+                    entry.use_rule(rule, now)

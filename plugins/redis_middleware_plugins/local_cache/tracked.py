@@ -28,19 +28,21 @@ class NotTrackedError(Exception):
         self.reply = reply
 
 
-def read_tracked(command: Command, listener: Listener) -> Flow:
+def read_tracked(command: Command, listener: Listener | None) -> Flow:
     """Send a read over a connection that the server tracks; a flow that returns its reply.
 
     Raises:
         NotTrackedError: the server sent the reply, and did not track it.
         RedisError: the read failed.
     """
+    if listener is None:
+        raise NotTrackedError((yield command))
     view = command.client
     target = view.node_of(command) if view.is_cluster else None
     address: ServerAddress | None = None
     if target is not None:
         address = ServerAddress(str(target.host), int(target.port))
-    listening = listener.client_ids.get(address)
+    listening = listener.told_by(address)
     if listening is None or (view.is_cluster and target is None):
         raise NotTrackedError((yield command))
     before = (("CLIENT TRACKING", "ON", "REDIRECT", listening), ("CLIENT ID",))

@@ -52,6 +52,6 @@ def written_keys(command: Command) -> tuple[bytes, ...]:
         if not spec.known:
             return tuple([encode(argument) for argument in wire[1:]])
         return tuple([encode(wire[use.position]) for use in command.key_uses if use.writes])
-    except DataError:
+    except (DataError, UnicodeError):
         # redis-py refuses such an argument, so nothing is sent.
         return ()

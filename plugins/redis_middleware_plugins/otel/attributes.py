@@ -7,6 +7,7 @@ from typing import Final
 __all__ = [
     "BATCH_FAILED",
     "BATCH_OPERATIONS",
+    "COMMAND_INDEX",
     "DB_NAMESPACE",
     "DB_OPERATION_BATCH_SIZE",
     "DB_OPERATION_NAME",
@@ -15,6 +16,13 @@ __all__ = [
     "DB_STORED_PROCEDURE_NAME",
     "DB_SYSTEM_NAME",
     "ERROR_TYPE",
+    "FAILED_COMMAND",
+    "MESSAGING_BODY_SIZE",
+    "MESSAGING_DESTINATION",
+    "MESSAGING_OPERATION_NAME",
+    "MESSAGING_OPERATION_TYPE",
+    "MESSAGING_SYSTEM",
+    "MESSAGING_TEMPLATE",
     "NETWORK_PEER_ADDRESS",
     "NETWORK_PEER_PORT",
     "POOL_NAME",
@@ -40,6 +48,12 @@ SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 NETWORK_PEER_ADDRESS: Final = "network.peer.address"
 NETWORK_PEER_PORT: Final = "network.peer.port"
+MESSAGING_SYSTEM: Final = "messaging.system"
+MESSAGING_DESTINATION: Final = "messaging.destination.name"
+MESSAGING_TEMPLATE: Final = "messaging.destination.template"
+MESSAGING_BODY_SIZE: Final = "messaging.message.body.size"
+MESSAGING_OPERATION_NAME: Final = "messaging.operation.name"
+MESSAGING_OPERATION_TYPE: Final = "messaging.operation.type"
 POOL_NAME: Final = "db.client.connection.pool.name"
 POOL_STATE: Final = "db.client.connection.state"
 
@@ -51,3 +65,7 @@ WATCH_CHANGED: Final = "redis_middleware.watch.changed"
 """True where a transaction did not run because a watched key had changed."""
 REDIRECTION: Final = "redis_middleware.redirection.type"
 """MOVED or ASK."""
+FAILED_COMMAND: Final = "redis_middleware.command.failed"
+"""The name of the event for a failed command of a batch."""
+COMMAND_INDEX: Final = "redis_middleware.command.index"
+"""Its place in the batch, from 0."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from redis_middleware import Command
-from redis_middleware.commands import CommandSpec
+from redis_middleware import Batch, Command
 from redis_middleware.settings.types import KeyPattern
+from redis_middleware_plugins.otel.query_text import UNSENDABLE, name_of
 from redis_middleware_plugins.otel.settings import OtelSettings, SamplingSettings
 
 __all__ = ["Filters", "Sampling"]
@@ -21,6 +21,7 @@ class Filters:
         self._patterns: Sequence[KeyPattern] = settings.ignore_keys
         self.by_key = bool(self._patterns)
         self.by_name = bool(self._only or self._ignore)
+        self.is_on = self.by_key or self.by_name
 
     def allow_name(self, name: str) -> bool:
         """Whether commands of this name are watched."""
@@ -31,15 +32,25 @@ class Filters:
             return False
         return name not in self._ignore and container not in self._ignore
 
-    def allow_spec(self, spec: CommandSpec) -> bool:
-        """The same for a specification."""
-        return self.allow_name(spec.name)
-
     def allow_keys(self, command: Command) -> bool:
         """Whether it has no keys, or one that none of the patterns matches."""
-        keys = command.keys
+        try:
+            keys = command.keys
+        except UNSENDABLE:
+            return True
         return not keys or not all(
             any(pattern.matches(key) for pattern in self._patterns) for key in keys
+        )
+
+    def allow_batch(self, batch: Batch) -> bool:
+        """Whether any of its commands is watched."""
+        if self.by_key:
+            return any(
+                self.allow_name(command.name) and self.allow_keys(command)
+                for command in batch.commands
+            )
+        return not self.by_name or any(
+            self.allow_name(name_of(word).upper()) for word, _ in batch.shapes
         )
 
 

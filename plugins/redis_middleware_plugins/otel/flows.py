@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opentelemetry.context import Context
+from opentelemetry.context import get_current
 from opentelemetry.trace import SpanKind
 
 from redis_middleware import Batch, Command, Connection, Flow, Message
@@ -32,7 +32,6 @@ def record(
     facts: ClientFacts,
     template: Template,
     subject: Command | Batch,
-    context: Context,
     suppresses: bool,
 ) -> Flow:
     """Record a command or batch.
@@ -42,10 +41,9 @@ def record(
         facts: facts of the client.
         template: what all calls of its kind share.
         subject: the command or batch.
-        context: the context it was called in.
         suppresses: whether other instrumentation is kept from tracing it too.
     """
-    operation = Operation.begin(recorder, facts, template, subject, context, suppresses=suppresses)
+    operation = Operation.begin(recorder, facts, template, subject, suppresses=suppresses)
     try:
         reply = yield subject
     except BaseException as error:
@@ -60,7 +58,6 @@ def record_plainly(
     facts: ClientFacts,
     template: Template,
     subject: Command | Batch,
-    context: Context,
     suppresses: bool,
 ) -> Flow:
     """The same for single commands and batches, by a recorder that is plain.
@@ -68,6 +65,7 @@ def record_plainly(
     This is ``Operation`` without what nearly none of them needs: with a server close by, each call
     of a function is felt.
     """
+    context = get_current()
     span = scope = None
     if recorder.start_span is not None:
         span = recorder.start_span(template.span_name, context, template.attributes)
@@ -84,19 +82,22 @@ def record_plainly(
     if subject.__class__ is Command:
         is_plain = subject.target is None and not subject.has_notes
     else:
-        is_plain = subject.target is None and subject.is_untouched and not (subject.notes or has_exceptions(reply))
+        is_plain = (
+            subject.target is None
+            and subject.is_untouched
+            and not (subject.notes or has_exceptions(reply))
+        )
     if not is_plain:
         Operation(recorder, facts, template, subject, context, span, scope, start).end(reply)
         return reply
     duration = clock() - start
-    if recorder.record_duration is not None:
-        recorder.record_duration(
-            duration, template.duration, context if scope is None else scope.context
-        )
+    if scope is not None:
+        context = scope.context
+        scope.end()
     if span is not None:
         end_span(span, duration)
-    if scope is not None:
-        scope.end()
+    if recorder.record_duration is not None:
+        recorder.record_duration(duration, template.duration, context)
     return reply
 
 
@@ -150,7 +151,7 @@ def note_peer(facts: ClientFacts, connection: Connection) -> Flow:
     return made
 
 
-def record_delivery(recorder: Recorder, message: Message, context: Context) -> Flow:
+def record_delivery(recorder: Recorder, message: Message) -> Flow:
     """Record a message on its way to the application, by the conventions for messaging.
 
     The span is current while a handler of the application's runs.
@@ -158,7 +159,6 @@ def record_delivery(recorder: Recorder, message: Message, context: Context) -> F
     Args:
         recorder: where to; it has a tracer.
         message: the message.
-        context: the context it is delivered in.
     """
     assert recorder.tracer is not None
     channel = name_of(message.channel)[:_LONGEST_CHANNEL]
@@ -170,6 +170,7 @@ def record_delivery(recorder: Recorder, message: Message, context: Context) -> F
     }
     if message.pattern is not None:
         attributes[names.MESSAGING_TEMPLATE] = name_of(message.pattern)[:_LONGEST_CHANNEL]
+    context = get_current()
     span = recorder.tracer.start_span(f"process {channel}", context, SpanKind.CONSUMER, attributes)
     scope = Scope(span, context)
     # A handler's None: the message was processed here, else the application receives it now.
@@ -182,8 +183,8 @@ def record_delivery(recorder: Recorder, message: Message, context: Context) -> F
         mark_failed(span, failure_of(error), error if recorder.error_messages else None)
         raise
     finally:
+        scope.end()
         span.update_name(f"{operation} {channel}")
         span.set_attribute(names.MESSAGING_OPERATION_TYPE, operation)
         span.set_attribute(names.MESSAGING_OPERATION_NAME, operation)
         span.end()
-        scope.end()

@@ -13,35 +13,46 @@ from redis_middleware import Middleware, notes
 from redis_middleware.readings import Kind, Metric
 from redis_middleware.redispy.pools import pool_counts
 from redis_middleware_plugins.otel import attributes as names
-from redis_middleware_plugins.otel.client_facts import pool_name
-from redis_middleware_plugins.otel.rivals import Rivals
+from redis_middleware_plugins.otel.light_histogram import recorder_of
+from redis_middleware_plugins.otel.noted import Notes
+from redis_middleware_plugins.otel.rivals import native_groups
+from redis_middleware_plugins.otel.templates import NameCap, pool_name
 
 __all__ = ["DURATION_BUCKETS", "Instruments", "instruments_of"]
 
 DURATION_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 """The advised boundaries of ``db.client.operation.duration``, in seconds."""
 
-_MOST_ERROR_TYPES = 100
-
-Notes = Mapping[str, str | int | float | bool]
-
 
 class Instruments:
-    """The instruments of one meter provider, shared by all wrapped clients that use it."""
+    """The instruments of one meter provider, shared by all wrapped clients that use it.
+
+    Attributes:
+        duration: how long commands took.
+        record_duration: records in it, the quickest way.
+        create_time: how long it took to make connections.
+        wait_time: how long it took to get one from a pool.
+        record_wait_time: records in it, the quickest way.
+        use_time: how long one was used until it was given back.
+        record_use_time: likewise.
+        timeouts: how often that failed.
+        error_types: lets values of ``error.type`` through while there are few: scripts make up
+            prefixes of their own.
+    """
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
         self._middlewares: weakref.WeakSet[Middleware] = weakref.WeakSet()
         self._told: set[str] = set()
         self._lock = threading.Lock()
-        self._rivals = Rivals()
-        self._error_types: set[str] = set()
+        self.error_types = NameCap()
         self.duration = meter.create_histogram(
             "db.client.operation.duration",
             unit="s",
             description="Duration of database client operations.",
             explicit_bucket_boundaries_advisory=DURATION_BUCKETS,
         )
+        self.record_duration = recorder_of(self.duration)
         self.create_time = meter.create_histogram(
             "db.client.connection.create_time",
             unit="s",
@@ -54,6 +65,14 @@ class Instruments:
             description="The time it took to obtain an open connection from the pool.",
             explicit_bucket_boundaries_advisory=DURATION_BUCKETS,
         )
+        self.record_wait_time = recorder_of(self.wait_time)
+        self.use_time = meter.create_histogram(
+            "db.client.connection.use_time",
+            unit="s",
+            description="The time between borrowing a connection and returning it to the pool.",
+            explicit_bucket_boundaries_advisory=DURATION_BUCKETS,
+        )
+        self.record_use_time = recorder_of(self.use_time)
         self.timeouts = meter.create_counter(
             "db.client.connection.timeouts",
             unit="{timeout}",
@@ -65,7 +84,7 @@ class Instruments:
             [self._count_connections],
             unit="{connection}",
             description="The number of connections that are currently in state described by the "
-            "state attribute.",
+            "`state` attribute.",
         )
         meter.create_observable_up_down_counter(
             "db.client.connection.max",
@@ -121,14 +140,6 @@ class Instruments:
         if notes.RETRIES in noted:
             self._retries.add(int(noted[notes.RETRIES]))
 
-    def error_type(self, name: str) -> str:
-        """A value of ``error.type``, while there are few: scripts make up prefixes of their own."""
-        if name not in self._error_types:
-            if len(self._error_types) >= _MOST_ERROR_TYPES:
-                return "_OTHER"
-            self._error_types.add(name)
-        return name
-
     def _create(self, metric: Metric) -> None:
         create: Callable[..., Any] = {
             Kind.COUNTER: self._meter.create_observable_counter,
@@ -159,7 +170,7 @@ class Instruments:
         return [Observation(value, labels) for value, labels in totals.values()]
 
     def _count_connections(self, options: CallbackOptions) -> Iterable[Observation]:
-        if "CONNECTION_BASIC" in self._rivals.native_groups():
+        if "CONNECTION_BASIC" in native_groups():
             return []
         totals: dict[tuple[str, str], int] = {}
         for pool, idle, used, _ in self._pools():

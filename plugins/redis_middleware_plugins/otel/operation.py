@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from time import time_ns
 from typing import Any, Final
 
-from opentelemetry.context import Context
+from opentelemetry.context import Context, get_current
 from opentelemetry.trace import Span, SpanKind, StatusCode, set_span_in_context
 from redis.exceptions import MaxConnectionsError
 
@@ -84,7 +84,6 @@ class Operation:
         facts: ClientFacts,
         template: Template,
         subject: Command | Batch,
-        context: Context,
         *,
         suppresses: bool,
     ) -> Operation:
@@ -98,9 +97,9 @@ class Operation:
             facts: facts of the client.
             template: what all calls of its kind share.
             subject: the command or batch.
-            context: the context it was called in.
             suppresses: whether other instrumentation is kept from tracing it too.
         """
+        context = get_current()
         span: Span | None = None
         scope = None
         if recorder.start_span is not None and not recorder.samples_late:
@@ -145,6 +144,9 @@ class Operation:
         outcome: Any,
         failures: Sequence[tuple[int, Exception]] = (),
     ) -> None:
+        # First of all: what comes now may raise, and the span must not stay the current one.
+        if self._scope is not None:
+            self._scope.end()
         recorder, subject = self._recorder, self._subject
         span, context = self._span, self._context
         if recorder.samples_late and recorder.sampling.keeps(duration, failed=failure is not None):
@@ -169,8 +171,6 @@ class Operation:
             if recorder.reply_hook is not None:
                 recorder.reply_hook(span, subject, outcome)
             end_span(span, duration)
-        if self._scope is not None:
-            self._scope.end()
 
     def _elsewhere(self) -> Template | None:
         """What differs where a plugin sent it to another server than the client would have."""

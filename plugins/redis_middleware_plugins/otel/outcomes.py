@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from redis.exceptions import ResponseError, WatchError
 
-__all__ = ["Failure", "failure_of"]
+from redis_middleware_plugins.otel import attributes as names
+
+__all__ = ["Failure", "failure_attributes", "failure_of"]
 
 # redis-py takes the prefix off the message of the errors it has classes for; where it does not
 # keep it as ``status_code`` either (before 8.0), the class tells.
@@ -56,6 +58,14 @@ def failure_of(error: BaseException) -> Failure:
         cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
     )
     return Failure(name, None, not isinstance(error, WatchError))
+
+
+def failure_attributes(failure: Failure) -> dict[str, str]:
+    """The attributes that a failure adds to spans, events and metrics."""
+    found = {names.ERROR_TYPE: failure.type}
+    if failure.status_code is not None:
+        found[names.DB_RESPONSE_STATUS_CODE] = failure.status_code
+    return found
 
 
 def _status_code(error: BaseException) -> str | None:

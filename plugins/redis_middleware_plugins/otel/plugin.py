@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Final, Literal
 
-from opentelemetry.context import Context, get_current
+from opentelemetry.context import get_current
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
-from redis.exceptions import DataError
 
 from redis_middleware import (
     Batch,
@@ -25,31 +23,36 @@ from redis_middleware import (
     hookimpl,
 )
 from redis_middleware.background import is_background_work
-from redis_middleware.commands import CommandSpec, spec_of
-from redis_middleware.redispy.pools import observe_waits
-from redis_middleware_plugins.otel.client_facts import ClientFacts, Template
-from redis_middleware_plugins.otel.connecting import Connecting
+from redis_middleware.commands import CommandSpec
+from redis_middleware.key_display import key_display
 from redis_middleware_plugins.otel.filters import Filters, Sampling
-from redis_middleware_plugins.otel.hooks import Hook, hook_named
-from redis_middleware_plugins.otel.messages import Delivery
-from redis_middleware_plugins.otel.operation import Operation
-from redis_middleware_plugins.otel.query_text import masked_text, name_of, text_with_keys
-from redis_middleware_plugins.otel.recorder import (
-    Recorder,
-    present_meter_provider,
-    present_tracer_provider,
+from redis_middleware_plugins.otel.flows import (
+    note_peer,
+    record,
+    record_connection,
+    record_delivery,
+    record_plainly,
 )
-from redis_middleware_plugins.otel.rivals import CONTRIB, Rivals
-from redis_middleware_plugins.otel.scope import Scope, is_suppressed
+from redis_middleware_plugins.otel.hooks import Hook, hook_named
+from redis_middleware_plugins.otel.observed_client import ObservedClient
+from redis_middleware_plugins.otel.providers import present_meter_provider, present_tracer_provider
+from redis_middleware_plugins.otel.query_text import batch_text_with_keys, text_with_keys
+from redis_middleware_plugins.otel.recorder import Recorder
+from redis_middleware_plugins.otel.rivals import native_groups
+from redis_middleware_plugins.otel.scope import is_suppressed
 from redis_middleware_plugins.otel.sdk import Memory, set_up
 from redis_middleware_plugins.otel.settings import OtelSettings
-from redis_middleware_plugins.slow_log.key_display import key_display
 
 __all__ = ["Otel"]
 
 # Asking the API for the global providers costs as much as the rest of a command that nobody
 # traces: they are looked for this often, in seconds, and with each new connection.
-_LOOK_EVERY = 0.05
+_LOOK_EVERY: Final = 0.05
+
+_KEYS_SHOWN: Final[dict[str, Literal["plain", "hashed"]]] = {
+    "keys": "plain",
+    "hashed_keys": "hashed",
+}
 
 
 class Otel:
@@ -65,10 +68,14 @@ class Otel:
         clock: seconds from any fixed point.
         random: gives a number from 0 to 1, for sampling.
         random_bytes: gives so many random bytes, for hashes of keys without a secret of their own.
+
+    Attributes:
+        memory: what was exported to memory, where the settings say so.
     """
 
     Settings = OtelSettings
     observes = True
+    memory: Memory
 
     def __init__(
         self,
@@ -88,12 +95,7 @@ class Otel:
         self._clock = clock
         self._random = random
         self._secret = random_bytes(32)
-        self._middlewares: dict[ClientView, Middleware] = {}
-        self._plugins: dict[ClientView, object] = {}
-        self._facts: dict[ClientView, ClientFacts] = {}
-        self._rivals: dict[ClientView, Rivals] = {}
-        self._ends: dict[ClientView, Callable[[], None]] = {}
-        self.memory: Memory | None = None
+        self._clients: dict[ClientView, ObservedClient] = {}
         self.reconfigure(OtelSettings() if settings is None else settings)
 
     def reconfigure(self, settings: OtelSettings) -> None:
@@ -106,18 +108,13 @@ class Otel:
         self._settings = settings
         self._filters = Filters(settings)
         self._sampling = Sampling(settings.sampling, self._random)
-        secret = settings.hash_secret
-        mode = {"keys": "plain", "hashed_keys": "hashed"}.get(settings.query, "hidden")
-        self._show_key = key_display(
-            mode,  # type: ignore[arg-type]
-            self._secret if secret is None else secret.get_secret_value().encode(),
-        )
+        self._query_with_keys = self._make_query_with_keys(settings)
         self.memory = set_up(settings.sdk)
-        self._facts = {}
+        for observed in self._clients.values():
+            observed.use(settings)
         self._known: object = None
         self._next_look = 0.0
-        self._recorder = self._make_recorder(None, None)
-        self._is_idle = True
+        self._recorder = self._make_recorder(None, None, frozenset())
 
     @property
     def hook_failures(self) -> dict[str, int]:
@@ -130,204 +127,120 @@ class Otel:
 
     def wants(self, spec: CommandSpec) -> bool:
         """The commands that the settings do not leave out."""
-        return self._filters.allow_spec(spec)
+        return self._filters.allow_name(spec.name)
 
     def wants_queued(self, spec: CommandSpec) -> bool:
         """None, since a batch is looked at as a whole; else those of ``wants``."""
-        return self._settings.commands_in_batches and self._filters.allow_spec(spec)
+        return self._settings.commands_in_batches and self.wants(spec)
 
     @hookimpl
     def redis_attach(self, middleware: Middleware) -> None:
         """Get to know a client."""
         view = middleware.client
-        self._middlewares[view] = middleware
-        rivals = self._rivals[view] = Rivals()
-        rivals.attach(view.client)
-        self._ends[view] = observe_waits(view, lambda *wait: self._waited(view, *wait))
+        observed = self._clients[view] = ObservedClient(view, self._settings)
+        observed.middleware = middleware
         self._next_look = 0.0
 
     @hookimpl
     def redis_detach(self) -> None:
         """Forget the clients that this is no plugin of any more, and let go of their pools."""
-        for view, middleware in list(self._middlewares.items()):
-            if self not in middleware.plugins.values():
-                self._ends[view]()
-                for known in (self._middlewares, self._ends, self._plugins, self._facts):
-                    known.pop(view, None)
-                del self._rivals[view]
+        for view, observed in list(self._clients.items()):
+            middleware = observed.middleware
+            if middleware is None or self not in middleware.plugins.values():
+                observed.release()
+                del self._clients[view]
 
     @hookimpl
-    def redis_command(self, command: Command) -> Flow:
+    def redis_command(self, command: Command) -> Flow | None:
         """Record a command."""
-        if self._clock() >= self._next_look:
-            self._look(command.client)
-        if self._is_idle:
-            return (yield command)
-        context = get_current()
-        view = command.client
-        if context and is_suppressed(context):
-            return (yield command)
-        if self._filters.by_key and not self._allow_keys(command):
-            return (yield command)
-        suppresses = False
-        if CONTRIB in sys.modules and view in self._rivals:
-            if self._rivals[view].traces_outside(view.client):
-                return (yield command)
-            suppresses = self._rivals[view].traces_inside()
-        recorder = self._recorder
-        template = (self._facts.get(view) or self._new_facts(view)).of_command(command)
-        if not recorder.is_plain or command.position is not None:
-            return (yield from self._record(recorder, template, command, context, suppresses))
-        # The way of nearly every command. What follows is Operation.begin() and end() without
-        # what is not needed here: with a server close by each call of a function is felt.
-        span = scope = None
-        if recorder.start_span is not None:
-            span = recorder.start_span(template.span_name, context, template.attributes)
-            if not span.is_recording():
-                span = None
-            if span is not None or suppresses:
-                scope = Scope(span, context, suppresses)
-        start = self._clock()
-        try:
-            reply = yield command
-        except BaseException as error:
-            Operation(recorder, template, command, context, span, scope, start).fail(error)
-            raise
-        if command.has_notes:
-            Operation(recorder, template, command, context, span, scope, start).end(reply)
-            return reply
-        if recorder.duration is not None:
-            recorder.record_duration(
-                self._clock(), start, template.labels, context if scope is None else scope.context
-            )
-        if span is not None:
-            span.end()
-        if scope is not None:
-            scope.end()
-        return reply
-
-    def _record(
-        self,
-        recorder: Recorder,
-        template: Template,
-        subject: Command | Batch,
-        context: Context,
-        suppresses: bool,
-    ) -> Flow:
-        operation = Operation.begin(recorder, template, subject, context, suppresses=suppresses)
-        try:
-            reply = yield subject
-        except BaseException as error:
-            operation.fail(error)
-            raise
-        operation.end(reply)
-        return reply
+        observed = self._watched(command.client)
+        if observed is None or (self._filters.by_key and not self._filters.allow_keys(command)):
+            return None
+        recorder, facts = self._recorder, observed.facts
+        flow = record_plainly if recorder.is_plain and command.position is None else record
+        suppresses = observed.rivals.traces_inside()
+        return flow(recorder, facts, facts.of_command(command), command, suppresses)
 
     @hookimpl
-    def redis_batch(self, batch: Batch) -> Flow:
+    def redis_batch(self, batch: Batch) -> Flow | None:
         """Record a pipeline or transaction as one."""
-        if self._clock() >= self._next_look:
-            self._look(batch.client)
-        context = get_current()
-        view = batch.client
-        if self._is_idle or (context and is_suppressed(context)) or not self._allow_batch(batch):
-            return (yield batch)
-        facts = self._facts.get(view) or self._new_facts(view)
-        suppresses = False
-        if CONTRIB in sys.modules and view in self._rivals:
-            if self._rivals[view].traces_outside(view.client):
-                return (yield batch)
-            suppresses = self._rivals[view].traces_inside()
-        template = facts.of_batch(batch)
-        return (yield from self._record(self._recorder, template, batch, context, suppresses))
+        observed = self._watched(batch.client)
+        if observed is None or (self._filters.is_on and not self._filters.allow_batch(batch)):
+            return None
+        recorder, facts = self._recorder, observed.facts
+        flow = record_plainly if recorder.is_plain else record
+        suppresses = observed.rivals.traces_inside()
+        return flow(recorder, facts, facts.of_batch(batch), batch, suppresses)
 
     @hookimpl
     def redis_connect(self, connection: Connection) -> Flow:
         """Record the making of a connection."""
-        view = connection.client
-        self._look(view)
-        facts = self._facts.get(view) or self._new_facts(view)
-        context = get_current()
-        if self._is_idle or (context and is_suppressed(context)) or is_background_work():
-            try:
-                return (yield connection)
-            finally:
-                facts.connected(connection.address, connection.peer)
-        connecting = Connecting(
-            self._recorder,
-            facts,
+        self._look(connection.client)
+        observed = self._clients.get(connection.client) or self._observe(connection.client)
+        observed.connecting(connection.address)
+        recorder = self._recorder
+        if recorder.is_idle or is_suppressed(get_current()) or is_background_work():
+            return note_peer(observed.facts, connection)
+        return record_connection(
+            recorder,
+            observed.facts,
             connection,
-            self._clock,
             traced=self._settings.connecting and not self._sampling.is_on,
-            measured="CONNECTION_BASIC" not in self._native_groups(view),
+            measured="CONNECTION_BASIC" not in native_groups(),
         )
-        try:
-            made = yield connection
-        except BaseException as error:
-            connecting.fail(error)
-            raise
-        connecting.end()
-        return made
 
     @hookimpl
-    def redis_message(self, message: Message) -> Flow:
+    def redis_message(self, message: Message) -> Flow | None:
         """Record the delivery of a message, if the settings ask for it."""
-        view = message.client
+        if not self._settings.messages or self._watched(message.client) is None:
+            return None
+        recorder = self._recorder
+        return None if recorder.tracer is None else record_delivery(recorder, message)
+
+    def _watched(self, view: ClientView) -> ObservedClient | None:
+        """The client, where there is somebody to tell of what it does now, and nobody tells yet."""
         if self._clock() >= self._next_look:
             self._look(view)
-        context = get_current()
-        recorder = self._recorder
-        if (
-            not self._settings.messages
-            or recorder.tracer is None
-            or (context and is_suppressed(context))
-        ):
-            return (yield message)
-        facts = self._facts.get(view) or self._new_facts(view)
-        delivery = Delivery(recorder, facts, message, context)
-        try:
-            delivered = yield message
-        except BaseException as error:
-            delivery.fail(error)
-            raise
-        delivery.end(delivered)
-        return delivered
+        if self._recorder.is_idle or is_suppressed(get_current()):
+            return None
+        observed = self._clients.get(view) or self._observe(view)
+        return None if observed.rivals.traces_outside() else observed
+
+    def _observe(self, view: ClientView) -> ObservedClient:
+        """A client that the plugin was not attached to."""
+        observed = self._clients[view] = ObservedClient(view, self._settings)
+        return observed
 
     def _look(self, view: ClientView) -> None:
         """See which providers and plugins there are now."""
         self._next_look = self._clock() + _LOOK_EVERY
-        settings = self._settings
         tracers = meters = None
-        if settings.traces:
+        if self._settings.traces:
             tracers = self._tracer_provider or present_tracer_provider()
-        if settings.metrics:
+        if self._settings.metrics:
             meters = self._meter_provider or present_meter_provider()
-        native = self._native_groups(view)
+        native = native_groups()
         known = (tracers, meters, native)
         if known != self._known:
-            self._recorder = self._make_recorder(tracers, meters)
-            if "COMMAND" in native:
-                self._recorder.duration = None
+            self._recorder = self._make_recorder(*known)
             self._known = known
-            self._plugins = {}
-            self._is_idle = self._recorder.is_idle
-        middleware = self._middlewares.get(view)
-        instruments = self._recorder.instruments
-        if middleware is not None and instruments is not None:
-            plugins = middleware.plugins
-            if self._plugins.get(view) is not plugins:
-                self._plugins[view] = plugins
-                instruments.follow(middleware)
+        observed = self._clients.get(view)
+        if observed is not None:
+            observed.follow(self._recorder.instruments, native)
 
     def _make_recorder(
-        self, tracers: TracerProvider | None, meters: MeterProvider | None
+        self,
+        tracers: TracerProvider | None,
+        meters: MeterProvider | None,
+        native: frozenset[str],
     ) -> Recorder:
         request_hook, reply_hook = self._hooks
         return Recorder(
             tracers,
             meters,
+            measures_durations="COMMAND" not in native,
             sampling=self._sampling,
-            query_with_keys=None if self._show_key is None else self._query_with_keys,
+            query_with_keys=self._query_with_keys,
             request_hook=request_hook,
             reply_hook=reply_hook,
             error_messages=self._settings.error_messages,
@@ -335,46 +248,24 @@ class Otel:
             clock=self._clock,
         )
 
-    def _query_with_keys(self, command: Command) -> str:
-        assert self._show_key is not None
-        length = self._settings.query_length
-        try:
-            return text_with_keys(command, self._show_key, length)
-        except DataError:
-            # An argument that redis-py is about to refuse.
-            return masked_text(command.name, len(command.wire) - 1, length)
+    def _make_query_with_keys(
+        self, settings: OtelSettings
+    ) -> Callable[[Command | Batch], str] | None:
+        """What shows the keys in ``db.query.text``; ``None`` where they are not shown."""
+        secret = settings.hash_secret
+        show = key_display(
+            _KEYS_SHOWN.get(settings.query, "hidden"),
+            self._secret if secret is None else secret.get_secret_value().encode(),
+        )
+        if show is None:
+            return None
+        length = settings.query_length
 
-    def _new_facts(self, view: ClientView) -> ClientFacts:
-        length = None if self._settings.query == "off" else self._settings.query_length
-        facts = self._facts[view] = ClientFacts(view, length)
-        return facts
+        def query_with_keys(subject: Command | Batch) -> str:
+            if isinstance(subject, Command):
+                return text_with_keys(subject, show, length)
+            if len(subject) == 1:
+                return text_with_keys(subject.commands[0], show, length)
+            return batch_text_with_keys(subject, show, length)
 
-    def _allow_keys(self, command: Command) -> bool:
-        try:
-            return self._filters.allow_keys(command)
-        except DataError:
-            return True
-
-    def _allow_batch(self, batch: Batch) -> bool:
-        """Whether any of its commands is watched."""
-        filters = self._filters
-        if filters.by_name:
-            names = [name_of(word).upper() for word, _ in batch.shapes]
-            if not any(filters.allow_spec(spec_of(name)) for name in names):
-                return False
-        return not filters.by_key or any(self._allow_keys(command) for command in batch.commands)
-
-    def _waited(self, view: ClientView, seconds: float, timed_out: bool) -> None:
-        instruments = self._recorder.instruments
-        if instruments is None or "CONNECTION_ADVANCED" in self._native_groups(view):
-            return
-        facts = self._facts.get(view) or self._new_facts(view)
-        labels: Any = {"db.client.connection.pool.name": facts.pool_name(view.address_of())}
-        if timed_out:
-            instruments.timeouts.add(1, labels)
-        else:
-            instruments.wait_time.record(seconds, labels)
-
-    def _native_groups(self, view: ClientView) -> frozenset[str]:
-        rivals = self._rivals.get(view)
-        return frozenset() if rivals is None else rivals.native_groups()
+        return query_with_keys

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
+
+from redis.exceptions import DataError
 
 from redis_middleware import Batch, Command
-from redis_middleware_plugins.slow_log.key_display import KeyDisplay
+from redis_middleware.key_display import KeyDisplay
 
-__all__ = ["batch_text", "masked_text", "name_of", "text_with_keys"]
+__all__ = [
+    "UNSENDABLE",
+    "batch_text",
+    "batch_text_with_keys",
+    "masked_text",
+    "name_of",
+    "text_with_keys",
+]
+
+UNSENDABLE: Final = (DataError, UnicodeError)
+"""What encoding an argument raises that redis-py is about to refuse."""
 
 _CUT = "..."
 
@@ -29,7 +42,10 @@ def text_with_keys(command: Command, show: KeyDisplay, length: int) -> str:
     wire = command.wire
     name = command.name
     first = name.count(" ") + 1
-    shown = dict(zip((use.position for use in command.key_uses), command.keys, strict=True))
+    try:
+        shown = dict(zip((use.position for use in command.key_uses), command.keys, strict=True))
+    except UNSENDABLE:
+        return masked_text(name, len(wire) - first, length)
     words = [name]
     size = len(name)
     for position in range(first, len(wire)):
@@ -43,26 +59,43 @@ def text_with_keys(command: Command, show: KeyDisplay, length: int) -> str:
 
 
 def batch_text(batch: Batch, length: int) -> str:
-    """The masked text that all commands of a batch have, or all their texts joined by ``; ``."""
-    if len(batch.shapes) == 1:
-        ((word, count),) = batch.shapes
-        return masked_text(name_of(word), count - 1, length)
-    texts: list[str] = []
+    """The masked text that all commands of a batch have, or all their texts joined by ``; ``.
+
+    Both are the conventions':
+    https://opentelemetry.io/docs/specs/semconv/db/database-spans/, note on ``db.query.text``.
+    """
+    texts = {
+        (word, count): masked_text(name_of(word), count - 1, length) for word, count in batch.shapes
+    }
+    if len(texts) == 1:
+        return next(iter(texts.values()))
+    return _joined((texts[args[0], len(args)] for args in batch.arguments), length)
+
+
+def batch_text_with_keys(batch: Batch, show: KeyDisplay, length: int) -> str:
+    """The same with the keys."""
+    return _joined((text_with_keys(command, show, length) for command in batch.commands), length)
+
+
+def _joined(texts: Iterable[str], length: int) -> str:
+    found: list[str] = []
+    distinct: set[str] = set()
     size = 0
-    for args in batch.arguments:
-        text = masked_text(name_of(args[0]), len(args) - 1, length)
-        texts.append(text)
+    for text in texts:
+        found.append(text)
+        distinct.add(text)
         size += len(text) + 2
-        if size > length:
+        if size > length and len(distinct) > 1:
             break
-    return _cut("; ".join(texts), length)
+    return _cut("; ".join(found if len(distinct) > 1 else distinct), length)
 
 
 def name_of(word: Any) -> str:
-    """A name as text."""
+    """A name as text that can be exported: valid UTF-8, whatever was given."""
     if isinstance(word, bytes | bytearray | memoryview):
         return bytes(word).decode("utf-8", "backslashreplace")
-    return str(word)
+    text = str(word)
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _quoted(text: str) -> str:

@@ -6,13 +6,13 @@ import logging
 import sys
 from typing import Any, Final
 
-__all__ = ["CONTRIB", "Rivals"]
+from redis_middleware import ClientView
+
+__all__ = ["Rivals", "native_groups"]
 
 logger = logging.getLogger("redis_middleware.otel")
 
-CONTRIB: Final = "opentelemetry.instrumentation.redis"
-"""The module of opentelemetry-instrumentation-redis: nothing else is asked until it is imported."""
-
+_CONTRIB: Final = "opentelemetry.instrumentation.redis"
 _NATIVE = "redis.observability"
 _FLAG = "_is_instrumented_by_opentelemetry"
 _warned: set[str] = set()
@@ -23,25 +23,24 @@ class Rivals:
 
     opentelemetry-instrumentation-redis works inside of this plugin, so its spans are suppressed
     for the time of a command. Only where somebody instruments the single client object after it
-    was wrapped it works outside, and this plugin leaves the spans to it. Metrics that redis-py
-    makes itself are left to redis-py.
+    was wrapped it works outside, and this plugin leaves the spans to it.
+
+    Args:
+        view: facts of the client, which may have come with instrumentation of its own.
     """
 
-    def __init__(self) -> None:
-        self._flagged_before = False
+    def __init__(self, view: ClientView) -> None:
+        self._view = view
+        self._flagged_before = bool(getattr(view.client, _FLAG, False))
         self._instrumentor: Any = None
-
-    def attach(self, client: object) -> None:
-        """Remember whether the client came with its own instrumentation."""
-        self._flagged_before = bool(getattr(client, _FLAG, False))
 
     def traces_inside(self) -> bool:
         """Whether opentelemetry-instrumentation-redis would make spans within this plugin's."""
-        module: Any = sys.modules.get(CONTRIB)
-        if module is None:
+        if _CONTRIB not in sys.modules:
             return False
         if self._instrumentor is None:
             # There is one in each process, which is slow to ask for.
+            module: Any = sys.modules[_CONTRIB]
             self._instrumentor = module.RedisInstrumentor()
         if not (self._flagged_before or self._instrumentor.is_instrumented_by_opentelemetry):
             return False
@@ -51,11 +50,11 @@ class Rivals:
         )
         return True
 
-    def traces_outside(self, client: object) -> bool:
+    def traces_outside(self) -> bool:
         """Whether it was put around a client that was wrapped before."""
-        if self._flagged_before or CONTRIB not in sys.modules:
+        if _CONTRIB not in sys.modules or self._flagged_before:
             return False
-        if not getattr(client, _FLAG, False):
+        if not getattr(self._view.client, _FLAG, False):
             return False
         _warn_once(
             "opentelemetry-instrumentation-redis was put around a wrapped client: the spans are "
@@ -63,23 +62,24 @@ class Rivals:
         )
         return True
 
-    def native_groups(self) -> frozenset[str]:
-        """The groups of metrics that redis-py makes itself, such as ``COMMAND``."""
-        module: Any = sys.modules.get(_NATIVE)
-        if module is None:
-            return frozenset()
-        instance = module.get_observability_instance()
-        if not instance.is_enabled():
-            return frozenset()
-        groups = instance.get_provider_manager().config.metric_groups
-        names = frozenset(group.name for group in module.MetricGroup if group in groups)
-        if names & {"COMMAND", "CONNECTION_BASIC", "CONNECTION_ADVANCED"}:
-            _warn_once(
-                "redis-py's own metrics are on as well (groups %s): these are left to redis-py, "
-                "and the plugin 'otel' records the others. Take one of the two out.",
-                ", ".join(sorted(names)),
-            )
-        return names
+
+def native_groups() -> frozenset[str]:
+    """The groups of metrics that redis-py makes itself, such as ``COMMAND``."""
+    module: Any = sys.modules.get(_NATIVE)
+    if module is None:
+        return frozenset()
+    instance = module.get_observability_instance()
+    if not instance.is_enabled():
+        return frozenset()
+    groups = instance.get_provider_manager().config.metric_groups
+    names = frozenset(group.name for group in module.MetricGroup if group in groups)
+    if names & {"COMMAND", "CONNECTION_BASIC", "CONNECTION_ADVANCED"}:
+        _warn_once(
+            "redis-py's own metrics are on as well (groups %s): these are left to redis-py, "
+            "and the plugin 'otel' records the others. Take one of the two out.",
+            ", ".join(sorted(names)),
+        )
+    return names
 
 
 def _warn_once(message: str, *arguments: object) -> None:

@@ -58,6 +58,8 @@ class Scope:
 
 def is_suppressed(context: Context) -> bool:
     """Whether the application (and not a scope of this plugin) suppresses instrumentation."""
+    if not context:
+        return False
     if not (context.get(_PLAIN_KEY) or context.get(_SUPPRESS_INSTRUMENTATION_KEY)):
         return False
     scope = context.get(_SCOPE_KEY)

@@ -7,7 +7,6 @@ at exit by the SDK itself.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable
 from time import monotonic
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import metrics, trace
 
 from redis_middleware.discovery import require
-from redis_middleware_plugins.otel.recorder import present_meter_provider, present_tracer_provider
+from redis_middleware_plugins.otel.providers import present_meter_provider, present_tracer_provider
 from redis_middleware_plugins.otel.settings import SdkSettings
 
 if TYPE_CHECKING:
@@ -197,5 +196,4 @@ def _resource(settings: SdkSettings) -> Resource:
     found: dict[str, Any] = dict(settings.resource)
     if settings.service_name is not None:
         found["service.name"] = settings.service_name
-    found.setdefault("process.pid", os.getpid())
     return Resource.create(found)

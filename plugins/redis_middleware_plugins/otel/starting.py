@@ -69,6 +69,7 @@ def _is_plain(tracer: Any) -> bool:
         and getattr(limits, "max_span_attribute_length", 0) is None
         and getattr(limits, "max_attribute_length", 0) is None
         and hasattr(tracer, "_is_enabled")
+        and hasattr(tracer.span_processor, "_on_ending")
         and hasattr(tracer.id_generator, "is_trace_id_random")
     )
 
@@ -133,8 +134,8 @@ def _verdicts_by_parent(sampler: Any) -> list[_Verdict | None]:
         is_static = type(asked) is StaticSampler and hasattr(asked, "_decision")
         return _verdict(asked._decision) if is_static else None
 
-    names = ("_root", "_local_parent_not_sampled", "_local_parent_sampled")
-    names += ("_remote_parent_not_sampled", "_remote_parent_sampled")
+    names = ["_root", "_local_parent_not_sampled", "_local_parent_sampled"]
+    names += ["_remote_parent_not_sampled", "_remote_parent_sampled"]
     if type(sampler) is ParentBased:
         return [fixed(getattr(sampler, name, None)) for name in names]
     return [fixed(sampler)] * len(names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from itertools import chain
 from typing import Any, Final, NamedTuple
@@ -36,10 +37,10 @@ _MOST_BYTES_A_CHARACTER: Final = 4
 class _Floors(NamedTuple):
     """The smallest sizes that any limit says anything about."""
 
-    size: float
-    elements: float
-    arguments: float
-    key: float
+    size: int
+    elements: int
+    arguments: int
+    key: int
 
 
 class Judge:
@@ -62,7 +63,8 @@ class Judge:
         floors = self._floors.get(spec.name)
         if floors is None:
             floor = self.policies.floor
-            # A character may become four bytes: what has fewer than a quarter is surely small.
+            # A character may become four bytes: what has fewer than a quarter is surely small. An
+            # offset can ask for any size, with few characters.
             several = spec.name in _SEVERAL_KEYS
             size = min(
                 floor("max_value", spec),
@@ -70,10 +72,10 @@ class Judge:
                 floor("max_key", spec) if several else math.inf,
             )
             floors = _Floors(
-                -1 if spec.name in _BY_OFFSET else size / _MOST_BYTES_A_CHARACTER,
-                floor("max_elements", spec),
-                floor("max_arguments", spec),
-                floor("max_key", spec) / _MOST_BYTES_A_CHARACTER,
+                -1 if spec.name in _BY_OFFSET else _whole(size / _MOST_BYTES_A_CHARACTER),
+                _whole(floor("max_elements", spec)),
+                _whole(floor("max_arguments", spec)),
+                _whole(floor("max_key", spec) / _MOST_BYTES_A_CHARACTER),
             )
             self._floors[spec.name] = floors
         return floors
@@ -87,14 +89,14 @@ class Judge:
         args = command.args
         floors = self.floors(command.spec)
         count = len(args)
-        if count <= floors.arguments and count <= floors.elements:
-            if _SIZED.issuperset(map(type, args)):
-                if count > 1 and len(args[1]) <= floors.key and sum(map(len, args)) <= floors.size:
-                    return
-            elif count > 2 and _are_small_numbers(args[2:]) and args[1].__class__ in _SIZED:
-                small = count * _MOST_DIGITS / _MOST_BYTES_A_CHARACTER <= floors.size
-                if small and len(args[1]) <= floors.key:
-                    return
+        if (
+            1 < count <= floors.arguments
+            and count <= floors.elements
+            and args[1].__class__ in _SIZED
+            and len(args[1]) <= floors.key
+            and _most_characters(args) <= floors.size
+        ):
+            return
         self._closely(command)
 
     def _closely(self, command: Command) -> None:
@@ -214,12 +216,33 @@ class Judge:
             self.notices.warn(b"", finding, text)
 
 
-def _are_small_numbers(arguments: tuple[Any, ...]) -> bool:
-    return (
-        _NUMBERS.issuperset(map(type, arguments))
-        and min(arguments) > -_LARGEST_NUMBER
-        and max(arguments) < _LARGEST_NUMBER
-    )
+def _whole(floor: float) -> int:
+    """A floor as a whole number, which compares faster; infinite is larger than any length."""
+    return int(min(floor, sys.maxsize))
+
+
+def _most_characters(arguments: tuple[Any, ...]) -> float:
+    """The number of characters of all arguments at most; infinite where no quick look tells it.
+
+    Args:
+        arguments: the command's name, its key as text, and what follows.
+    """
+    if _SIZED.issuperset(map(type, arguments)):
+        return sum(map(len, arguments))
+    values = arguments[2:]
+    if values and _NUMBERS.issuperset(map(type, values)):
+        are_small = min(values) > -_LARGEST_NUMBER and max(values) < _LARGEST_NUMBER
+        return len(arguments[1]) + _MOST_DIGITS * len(arguments) if are_small else math.inf
+    total = 0
+    for argument in arguments:
+        kind = type(argument)
+        if kind in _SIZED:
+            total += len(argument)
+        elif kind in _NUMBERS and -_LARGEST_NUMBER < argument < _LARGEST_NUMBER:
+            total += _MOST_DIGITS
+        else:
+            return math.inf
+    return total
 
 
 def _can_be_sent(argument: object) -> bool:

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from redis_middleware import Batch, Command, Flow, Middleware, hookimpl
-from redis_middleware.commands import CommandSpec, spec_of
+from redis_middleware.commands import CommandSpec
 from redis_middleware.readings import Metric
 from redis_middleware_plugins.size_guard.caps import Caps
 from redis_middleware_plugins.size_guard.growth import GROWTH, HYPERLOGLOG_BYTES, STORES
+from redis_middleware_plugins.size_guard.idle_rules import idle_rules
 from redis_middleware_plugins.size_guard.judging import Judge
 from redis_middleware_plugins.size_guard.known_sizes import KnownSizes
 from redis_middleware_plugins.size_guard.metrics import metrics_of
@@ -22,6 +23,7 @@ from redis_middleware_plugins.size_guard.policies import Policies
 from redis_middleware_plugins.size_guard.reading import Reads
 from redis_middleware_plugins.size_guard.reads import READS
 from redis_middleware_plugins.size_guard.removing import EXPIRIES, Moves, Removals
+from redis_middleware_plugins.size_guard.setting import FlowFunction, around_set
 from redis_middleware_plugins.size_guard.settings import SizeGuardSettings
 from redis_middleware_plugins.size_guard.writes import MEASURES
 from redis_middleware_plugins.size_guard.writing import Writes
@@ -30,11 +32,7 @@ __all__ = ["SizeGuard"]
 
 logger = logging.getLogger("redis_middleware.size_guard")
 
-_SET: Final = spec_of("SET")
 _MOVES: Final = frozenset({"COPY", "RENAME", "RENAMENX"})
-
-FlowFunction = Callable[[Command], Flow | None]
-"""The flow around a command; ``None`` where nothing is left to do once it was judged."""
 
 
 class SizeGuard:
@@ -72,8 +70,6 @@ class SizeGuard:
         policies = Policies(settings)
         judge = Judge(policies, self._notices, self._place_of)
         caps = Caps(policies, settings.ttl_jitter, self._random)
-        for problem in policies.idle_rules():
-            logger.warning("%s", problem)
         self._settings = settings
         self._policies = policies
         self._judge = judge
@@ -81,8 +77,9 @@ class SizeGuard:
         self._reads = Reads(judge, settings.page_size)
         self._removals = Removals(judge, self._sizes, self._wall_clock)
         self._moves = Moves(judge, self._sizes)
-        self._write_set = self._written(_SET)
         self._flows: dict[CommandSpec, FlowFunction] = {}
+        for problem in idle_rules(settings.rules, self.wants):
+            logger.warning("%s", problem)
 
     @property
     def counts(self) -> Counter[Finding]:
@@ -134,9 +131,9 @@ class SizeGuard:
         if name in STORES:
             return self._writes.store
         if name in MEASURES:
-            if name == "SET" and self._unlinks(spec):
-                return self._set
-            return self._written(spec)
+            if name == "SET":
+                return around_set(self._judge, self._writes, self._removals)
+            return self._writes.replace if self._writes.has_caps(spec) else self._judge.arguments
         if name == "DEL" or name in EXPIRIES:
             if not self._unlinks(spec):
                 return None
@@ -150,13 +147,6 @@ class SizeGuard:
 
     def _unlinks(self, spec: CommandSpec) -> bool:
         return self._policies.options("unlink", spec) != {"never"}
-
-    def _written(self, spec: CommandSpec) -> FlowFunction:
-        return self._writes.replace if self._writes.has_caps(spec) else self._judge.arguments
-
-    def _set(self, command: Command) -> Flow | None:
-        flow = self._write_set(command)
-        return flow if len(command.args) < 5 else self._removals.set(command) or flow
 
     def _sort(self, command: Command) -> Flow | None:
         stored = self._writes.store(command)

@@ -30,6 +30,7 @@ class Limit(NamedTuple):
         observe: what is larger is counted.
         warn: what is larger is logged.
         reject: what is larger is refused.
+        lowest: the smallest of the thresholds; infinite where there is none.
     """
 
     name: str
@@ -37,11 +38,7 @@ class Limit(NamedTuple):
     observe: float = math.inf
     warn: float = math.inf
     reject: float = math.inf
-
-    @property
-    def lowest(self) -> float:
-        """The smallest threshold; infinite where there is none."""
-        return min(self.observe, self.warn, self.reject)
+    lowest: float = math.inf
 
     def action(self, size: float) -> Action | None:
         """What is to be done about a size."""
@@ -50,10 +47,6 @@ class Limit(NamedTuple):
         if size > self.warn:
             return "warn"
         return "observe" if size > self.observe else None
-
-    def threshold(self, action: Action) -> float:
-        """The size above which the action begins."""
-        return float(getattr(self, action))
 
 
 class Policies:
@@ -79,21 +72,6 @@ class Policies:
             if len(self._of_command) < _MOST_CACHED:
                 self._of_command[spec.name] = rules
         return rules
-
-    def idle_rules(self) -> list[str]:
-        """What is wrong with rules that can never decide anything, in words."""
-        problems = []
-        for index, rule in self._rules:
-            for earlier, other in self._rules[:index]:
-                if _covers(other, rule):
-                    problems.append(
-                        f'[[size_guard.rules]] #{index + 1}, keys = "{rule.keys}": it never '
-                        f'decides anything, because #{earlier + 1}, keys = "{other.keys}", is '
-                        "for the same keys and commands and sets the same: put it first, or "
-                        "remove it"
-                    )
-                    break
-        return problems
 
     def limit(self, name: str, key: bytes, spec: CommandSpec) -> Limit:
         """The limit that holds for a key and a command."""
@@ -157,27 +135,21 @@ class Policies:
         return _limit(name, (name,), getattr(self._settings, name), mode)
 
 
-def _covers(earlier: Rule, later: Rule) -> bool:
-    """Whether all that the later rule sets is decided by the earlier one."""
-    if earlier.commands is not None and not set(later.commands or ("*",)) <= set(earlier.commands):
-        return False
-    if str(earlier.keys) not in ("*", str(later.keys)):
-        return False
-    options = set(Rule.model_fields) - {"keys", "commands"}
-    return all(
-        getattr(earlier, name) is not None for name in options if getattr(later, name) is not None
-    )
-
-
 def _is_for(rule: Rule, spec: CommandSpec) -> bool:
     if rule.commands is None:
         return True
-    return any(
-        name.upper() == spec.name
-        or name.lower() == spec.group
-        or (name.lower() == "write" and spec.is_write)
-        or (name.lower() == "read" and spec.is_read)
-        for name in rule.commands
+    return any(_means(name, spec) for name in rule.commands)
+
+
+def _means(name: str, spec: CommandSpec) -> bool:
+    # "SET" is the command and "set" the class; of no other word there are both.
+    if name.upper() == "SET":
+        return spec.name == "SET" if name == "SET" else spec.group == "set"
+    name = name.lower()
+    return (
+        name in (spec.name.lower(), spec.group)
+        or (name == "write" and spec.is_write)
+        or (name == "read" and spec.is_read)
     )
 
 
@@ -190,4 +162,4 @@ def _limit(
     for action, threshold in thresholds.items():
         done = mode if _STRENGTH[action] > _STRENGTH[mode] else action
         actions[done] = min(actions.get(done, math.inf), threshold)
-    return Limit(name, path, **actions)
+    return Limit(name, path, **actions, lowest=min(actions.values()))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
-
-from redis.exceptions import ResponseError
 
 from redis_middleware import Command, Flow, Place
 from redis_middleware.commands.arguments import word_of
-from redis_middleware_plugins.size_guard.asking import size_of_any
+from redis_middleware_plugins.size_guard.asking import ask, size_of_any
 from redis_middleware_plugins.size_guard.judging import Judge, encoded
 from redis_middleware_plugins.size_guard.known_sizes import KnownSizes
 from redis_middleware_plugins.size_guard.notices import Finding
@@ -20,14 +18,14 @@ __all__ = ["EXPIRIES", "Moves", "Removals"]
 _USER: Final = "lazyfree-lazy-user-del"
 _EXPIRE: Final = "lazyfree-lazy-expire"
 
-# Milliseconds in a unit, and whether the time counts from 1970 instead of from now.
 EXPIRIES: Final = {
     "EXPIRE": (1000, False),
     "PEXPIRE": (1, False),
     "EXPIREAT": (1000, True),
     "PEXPIREAT": (1, True),
 }
-"""Commands that give a key a time to live, and remove it if that is over."""
+"""Commands that give a key a time to live, and remove it if that is over: the milliseconds of their
+unit, and whether the time counts from 1970 instead of from now."""
 
 _SET_OPTIONS: Final = {"EXAT": "EXPIREAT", "PXAT": "PEXPIREAT"}
 _EARLIEST: Final = -(2**63)
@@ -61,11 +59,11 @@ class Removals:
 
     def set(self, command: Command) -> Flow | None:
         """Around SET: with a time to live that is over it removes the key, whatever it holds."""
-        wire = command.wire
-        unit = _SET_OPTIONS.get(word_of(wire[3])) if len(wire) == 5 else None
-        if unit is None or not self._is_over(unit, wire[4]) or (whole_number(wire[4]) or 0) <= 0:
+        args = command.args
+        unit = _SET_OPTIONS.get(word_of(args[3])) if len(args) == 5 else None
+        if unit is None or not self._is_over(unit, args[4]) or (whole_number(args[4]) or 0) <= 0:
             return None
-        return self._removal(command, wire[1:2], _EXPIRE, lambda removed: True)
+        return self._removal(command, args[1:2], _EXPIRE, lambda removed: True)
 
     def _is_over(self, name: str, argument: Any) -> bool:
         """Whether a time to live is over as it is given; what the server refuses is not."""
@@ -85,23 +83,28 @@ class Removals:
     ) -> Flow | None:
         """The flow around a command that removes keys; ``None`` where it is to stay as it is."""
         wish = self._wish(command)
-        does = self._server_does.get(directive)
-        if wish == "never" or (wish == "auto" and does):
+        if wish == "never" or (wish == "auto" and self._server_does.get(directive)) or not keys:
             return None
-        # In a pipeline it cannot be asked without a round trip more, and UNLINK is never wrong.
-        asks = wish == "auto" and does is None and command.place is Place.SINGLE
-        return self._unlink(command, keys, directive if asks else None, reply_of)
+        return self._unlink(command, keys, directive if wish == "auto" else None, reply_of)
 
     def _unlink(
         self,
         command: Command,
         keys: Sequence[Any],
-        asked: str | None,
+        directive: str | None,
         reply_of: Callable[[int], Any],
     ) -> Flow:
-        if asked is not None:
-            self._server_does[asked] = yield from _is_on(command, asked)
-            if self._server_does[asked]:
+        if directive is not None and directive not in self._server_does:
+            # While one asks, the others send UNLINK, which is never wrong.
+            self._server_does[directive] = False
+            try:
+                (configured,) = yield from ask(command, [("CONFIG GET", directive)])
+            except BaseException:
+                del self._server_does[directive]
+                raise
+            # Services that are run for others often have no CONFIG.
+            if isinstance(configured, dict) and configured.get(directive) == "yes":
+                self._server_does[directive] = True
                 return (yield command)
         self._judge.notices.note(command, Finding("unlink", "sent", command.name))
         if len(self._sizes):
@@ -121,15 +124,6 @@ class Removals:
                 policies.option("unlink", key, command.spec) for key in keys if key is not None
             }
         return next((wish for wish in ("always", "auto") if wish in wishes), "never")
-
-
-def _is_on(command: Command, directive: str) -> Generator[Any, Any, bool]:
-    try:
-        configured = yield command.replace(("CONFIG GET", directive))
-    except ResponseError:
-        # Services that are run for others often have no CONFIG.
-        return False
-    return isinstance(configured, dict) and configured.get(directive) == "yes"
 
 
 class Moves:

@@ -125,8 +125,8 @@ class Limits(BaseModel):
     )
     unlink: Unlink | None = Field(
         default=None,
-        description="DEL and EXPIRE 0 are sent as UNLINK: always, never, or auto: where the "
-        "server does not free big keys in the background by itself.",
+        description="DEL, and EXPIRE and its kin with no time left, are sent as UNLINK: always, "
+        "never, or auto: where the server does not free big keys in the background by itself.",
     )
     ttl: Annotated[Duration, Field(gt=0)] | None = Field(
         default=None, description="The time to live given to keys that are written without one."
@@ -145,7 +145,8 @@ class Rule(Limits):
     commands: list[Annotated[str, Field(min_length=1)]] | None = Field(
         default=None,
         description="The commands it is for: names, such as RPUSH, or classes: read, write, or a "
-        "group such as string, hash, list, set, sorted-set, stream. All, where it is not set.",
+        "group such as string, hash, list, set, sorted-set, stream (SET is the command, set the "
+        "group). All, where it is not set.",
     )
 
     @model_validator(mode="after")

@@ -66,12 +66,16 @@ class Writes:
         options = self._policies.options
         return bool(options("ttl", spec) or options("max_length", spec))
 
-    def replace(self, command: Command) -> Flow | None:
-        """Around a write that replaces what was there, or whose arguments tell everything."""
-        self._judge.arguments(command)
-        return self._capped(command) if self.has_caps(command.spec) else None
+    def replace(self, command: Command) -> Flow:
+        """Around a write that replaces what was there, or whose arguments tell everything.
 
-    def _capped(self, command: Command) -> Flow:
+        Where there are no caps, judging its arguments is all that is to be done.
+        """
+        self._judge.arguments(command)
+        return self.capped(command)
+
+    def capped(self, command: Command) -> Flow:
+        """Around such a write that was judged: with a time to live, or trimmed."""
         keys = list(command.keys)
         sent = self._caps.write(command, keys[0]) if keys else command
         return (yield from self._send(sent, self._caps.expiries(command, keys)))

@@ -97,9 +97,9 @@ class RouteCounts:
 class Counters:
     """The counts of all nodes and routes.
 
-    Counting takes no lock: under threads a count may miss one now and then. The counts of nodes that
-    have left their cluster stay: a counter that goes away and comes back would look as if it had
-    been reset.
+    Counting takes no lock: under threads a count may miss one now and then. The counts of nodes
+    that have left their cluster stay: a counter that goes away and comes back would look as if it
+    had been reset.
 
     Args:
         clock: seconds from any fixed point, the one by which durations are measured.

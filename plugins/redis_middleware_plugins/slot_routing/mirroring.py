@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -65,6 +65,7 @@ class _Waiting(NamedTuple):
     reply: Any
 
 
+@lru_cache(maxsize=1024)
 def may_mirror(spec: CommandSpec) -> bool:
     """Whether two servers with the same data give the same reply to the command.
 
@@ -93,7 +94,6 @@ class Mirror:
 
     Args:
         settings: the table ``[slot_routing.rollout.mirror]``.
-        clock: seconds from any fixed point.
         random: gives numbers from 0 up to, but not including, 1.
     """
 
@@ -101,17 +101,20 @@ class Mirror:
         self,
         settings: MirrorSettings,
         *,
-        clock: Callable[[], float] = time.perf_counter,
         random: Callable[[], float] = random.random,
     ) -> None:
         self._share = settings.percent / 100
         self._max_value = settings.max_value
         self._length = settings.queue
-        self._clock = clock
         self._random = random
         self._queue: deque[_Waiting] = deque()
         self._counts: Counter[MirrorOutcome] = Counter()
         self._differences: deque[Difference] = deque(maxlen=_KEPT_DIFFERENCES)
+
+    def stop(self) -> None:
+        """Mirror nothing any more: the background flow ends with its next step."""
+        self._share = 0.0
+        self._queue.clear()
 
     @property
     def counts(self) -> Mapping[MirrorOutcome, int]:
@@ -136,7 +139,8 @@ class Mirror:
             reply: its reply; it is copied, so that the application may change it.
         """
         if (
-            self._random() >= self._share
+            not self._share
+            or self._random() >= self._share
             or command.place is not Place.SINGLE
             or isinstance(reply, BaseException)
             or not may_mirror(command.spec)
@@ -150,13 +154,13 @@ class Mirror:
     def work(
         self, send_new: Callable[[Command], Flow], send_old: Callable[[Command], Flow]
     ) -> Flow:
-        """The background flow that compares, for as long as it is run.
+        """The background flow that compares, until it is stopped.
 
         Args:
             send_new: a flow that sends a command to the new side and returns its reply.
             send_old: the same for the old side.
         """
-        while True:
+        while self._share:
             while self._queue:
                 waiting = self._queue.popleft()
                 outcome = yield from self._compare(waiting, send_new, send_old)

@@ -88,9 +88,7 @@ def _node_of_slots(
     known = details.get(identity)
     if known is None:
         return Node(remap(address), identity, is_primary, zone=zone)
-    return replace(
-        known, address=remap(address), is_primary=is_primary, zone=zone or known.zone
-    )
+    return replace(known, address=remap(address), is_primary=is_primary, zone=zone or known.zone)
 
 
 def topology_of_shards(

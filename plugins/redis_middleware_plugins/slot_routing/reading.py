@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import Annotated, Final, Literal, Self
+from functools import lru_cache
+from typing import Annotated, Final, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from redis.exceptions import DataError
 
 from redis_middleware import Command
 from redis_middleware.command import Place
@@ -17,6 +19,7 @@ from redis_middleware.settings.types import Bytes, Duration, KeyPattern
 from redis_middleware_plugins.slot_routing.counters import Counters
 from redis_middleware_plugins.slot_routing.recent_writes import RecentWrites
 from redis_middleware_plugins.slot_routing.replicas import Bounds, ReplicaStates
+from redis_middleware_plugins.slot_routing.slots import routing_keys
 from redis_middleware_plugins.slot_routing.topology import Node, Shard
 
 __all__ = ["Policy", "ReadRuleSettings", "Reading", "ReadingSettings", "may_read_replica"]
@@ -128,6 +131,7 @@ _AT_THE_PRIMARY: Final = ("TOUCH", "OBJECT ", "MEMORY ", "CLUSTERSCAN")
 """Beginnings of names of reading commands whose reply, or effect, is about one server itself."""
 
 
+@lru_cache(maxsize=1024)
 def may_read_replica(spec: CommandSpec) -> bool:
     """Whether replies to the command may come from a replica at all.
 
@@ -143,15 +147,9 @@ def may_read_replica(spec: CommandSpec) -> bool:
     )
 
 
-class _Rule:
-    __slots__ = ("bounds", "matches", "policy")
-
-    def __init__(
-        self, matches: Callable[[bytes], bool] | None, policy: Policy, bounds: Bounds
-    ) -> None:
-        self.matches = matches
-        self.policy = policy
-        self.bounds = bounds
+class _Rule(NamedTuple):
+    policy: Policy
+    bounds: Bounds
 
 
 class Reading:
@@ -184,9 +182,9 @@ class Reading:
         self._clock = clock
         self._random = random
         self._default = _Rule(
-            None, settings.policy, Bounds(settings.max_lag_bytes, settings.max_lag_seconds)
+            settings.policy, Bounds(settings.max_lag_bytes, settings.max_lag_seconds)
         )
-        self._rules = [self._compiled(rule) for rule in settings.rules]
+        self._rules = [(rule.keys.matches, self._compiled(rule)) for rule in settings.rules]
         self._zones = [(KeyPattern(pattern), zone) for pattern, zone in settings.zones.items()]
         self._zone_of: dict[Node, str | None] = {}
         self._explored: dict[ServerAddress, float] = {}
@@ -201,7 +199,7 @@ class Reading:
             self.settings.max_lag_bytes if rule.max_lag_bytes is None else rule.max_lag_bytes,
             self.settings.max_lag_seconds if rule.max_lag_seconds is None else rule.max_lag_seconds,
         )
-        return _Rule(rule.keys.matches, rule.policy, bounds)
+        return _Rule(rule.policy, bounds)
 
     def wrote(self, command: Command) -> None:
         """Remember what a command writes; called before it is sent and when its outcome is there.
@@ -212,7 +210,11 @@ class Reading:
         written = self._written
         if written is None or command.spec.is_read:
             return
-        keys = command.keys
+        try:
+            keys = routing_keys(command)
+        except DataError:
+            # redis-py refuses the command.
+            return
         if keys:
             written.add(keys, self._clock())
         elif command.spec.is_write:
@@ -269,7 +271,7 @@ class Reading:
         for key in keys:
             if written is not None and written.has(key, now):
                 return None
-            rule = next((rule for rule in self._rules if rule.matches(key)), self._default)
+            rule = next((rule for matches, rule in self._rules if matches(key)), self._default)
             # Keys of different rules have only the primary in common.
             if rule.policy == "primary" or (chosen is not None and rule is not chosen):
                 return None

@@ -40,6 +40,8 @@ logger = logging.getLogger("redis_middleware.slot_routing")
 _MEASUREMENTS: Final = 64
 """How many of a primary's measurements are kept: a replica further behind has no known age."""
 
+_SECONDS_BETWEEN_REFRESHES: Final = 30.0
+
 _UNKNOWN: Final = float("-inf")
 
 
@@ -101,18 +103,20 @@ class ReplicaStates:
         self._primaries: dict[ServerAddress, deque[_Measured]] = {}
         self._lost: dict[ServerAddress, float] = {}
         self._refused: set[ServerAddress] = set()
+        self._is_stopped = False
 
     def is_readable(self, node: Node, bounds: Bounds, now: float) -> bool:
         """Whether a replica can be read within bounds.
 
-        Without bounds a replica of which nothing was measured yet can be read if its cluster has
-        it as online; with bounds it cannot.
+        What was measured counts more than what the topology has, which may be old. Without bounds
+        a replica of which nothing was measured yet can be read if its cluster has it as online;
+        with bounds it cannot.
         """
-        if node.health != "online" or node.address in self._lost:
+        if node.address in self._lost:
             return False
         state = self._states.get(node.address)
         if state is None:
-            return not bounds.are_set
+            return node.health == "online" and not bounds.are_set
         if not state.is_in_step:
             return False
         if bounds.lag_seconds is not None and now - state.complete_until > bounds.lag_seconds:
@@ -132,19 +136,30 @@ class ReplicaStates:
         topology: Callable[[], Topology | None],
         server_of: Callable[[Node], Any],
         command: Callable[..., Command],
+        refresh: Callable[[], object],
     ) -> Flow:
-        """The background flow that measures, for as long as it is run.
+        """The background flow that measures, until it is stopped.
 
         Args:
             topology: gives the present topology; ``None`` while there is none.
             server_of: gives the target for a node.
             command: makes a command, as ``ClientView.command`` does.
+            refresh: called every half minute: nothing tells a client that there is a new replica,
+                as MOVED tells of a new primary.
         """
-        while True:
+        refreshed = self._clock()
+        while not self._is_stopped:
             present = topology()
             if present is not None:
                 yield from self.measure(present, server_of, command)
+            if self._clock() - refreshed >= _SECONDS_BETWEEN_REFRESHES:
+                refreshed = self._clock()
+                refresh()
             yield Sleep(self.check_every)
+
+    def stop(self) -> None:
+        """End the background flow with its next step."""
+        self._is_stopped = True
 
     def measure(
         self,
@@ -152,7 +167,13 @@ class ReplicaStates:
         server_of: Callable[[Node], Any],
         command: Callable[..., Command],
     ) -> Flow:
-        """Ask every primary that has replicas, and then the replicas, in two rounds."""
+        """A flow that asks every primary that has replicas, and then the replicas: two rounds.
+
+        Args:
+            topology: the present topology.
+            server_of: gives the target for a node.
+            command: makes a command, as ``ClientView.command`` does.
+        """
         shards = [shard for shard in topology.shards if shard.replicas]
         primaries = [shard.primary for shard in shards if shard.primary is not None]
         self._forget_all_but({node.address for node in topology.nodes})

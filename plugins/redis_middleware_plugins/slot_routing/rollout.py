@@ -9,12 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from redis_middleware.commands import SLOT_COUNT
 from redis_middleware.settings.types import KeyPattern
+from redis_middleware_plugins.slot_routing.mirroring import MirrorSettings
 
 __all__ = ["Rollout", "RolloutSettings", "place_of_slot"]
 
-_MULTIPLIER: Final = 10_125
-"""Odd, so that multiplying by it modulo 16,384 reorders the slots; near 16,384 times the golden
-ratio, so that any first part of the new order is spread evenly over the old one."""
+_MULTIPLIER: Final = 12_857
+"""Odd, so that multiplying by it modulo 16,384 reorders the slots. Of many that were tried, the one
+by which any first part of the new order is spread most evenly over the old one."""
 
 
 class RolloutSettings(BaseModel):
@@ -34,6 +35,10 @@ class RolloutSettings(BaseModel):
     keys: KeyPattern = Field(
         default=KeyPattern("*"),
         description="Which keys take part, of those that would go to the old side.",
+    )
+    mirror: MirrorSettings = Field(
+        default=MirrorSettings(),
+        description="Reads of the old side that are sent to the new one too, and compared.",
     )
 
 

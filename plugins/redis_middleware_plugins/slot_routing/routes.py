@@ -151,6 +151,8 @@ class Routes:
         """
         if not keys:
             return _OWN
+        if len(keys) == 1:
+            return self.of(keys[0])
         destinations = [self.of(key) for key in keys]
         first = destinations[0]
         if all(each.deployment == first.deployment for each in destinations):

@@ -1,6 +1,6 @@
 """Commands on many keys that go out in parts, each to the node that has its keys.
 
-A server of a cluster takes the keys of one slot at a time, also where it has the slots of others.
+A server of a cluster takes the keys of one slot at a time, even where it has the slots of others.
 So each part holds the keys of one slot; all parts are sent before any reply is read. Each part is
 atomic, the whole is not any more.
 """
@@ -8,20 +8,84 @@ atomic, the whole is not any more.
 from __future__ import annotations
 
 from binascii import crc_hqx
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from functools import partial
+from itertools import repeat
+from typing import Any, Final, Generic, Literal, TypeVar
 
-from redis_middleware import Command
+from redis.exceptions import RedisError
+
+from redis_middleware import Command, Flow
 from redis_middleware.commands import SLOT_COUNT, CommandSpec, key_slot
-from redis_middleware_plugins.slot_routing.refusing import raise_partly_done, shown_key
+from redis_middleware.notes import note_split
+from redis_middleware_plugins.slot_routing.partly_done import raise_first
+from redis_middleware_plugins.slot_routing.refusing import CrossSlotError, not_split, shown_key
 
-__all__ = ["MaySplit", "Split", "Splitting", "slots_of_keys", "splitting_of"]
+__all__ = [
+    "Gather",
+    "MaySplit",
+    "SlotsOfKeys",
+    "Split",
+    "Splitter",
+    "Splitting",
+    "splitting_of",
+]
 
 MaySplit = Literal["refuse", "reads", "all"]
 """Which commands may be split over slots: none, those that only read, or those that write too."""
 
+Gather = Callable[[list[Command]], Generator[Any, Any, Sequence[Any]]]
+"""Sends commands together, each of one slot and with its ``slot`` set, to where they belong; gives
+their replies in order, failures among them as exceptions."""
+
+Place = TypeVar("Place", bound=Hashable)
+
 _LAST_SLOT: Final = SLOT_COUNT - 1
+_NOT_ASCII: Final = "é"
+
+
+class SlotsOfKeys:
+    """The slots of many keys at once, as its callable.
+
+    Args:
+        encode: the client's ``encode``.
+    """
+
+    __slots__ = ("_encode", "_is_utf_8")
+
+    def __init__(self, encode: Callable[[Any], bytes]) -> None:
+        self._encode = encode
+        self._is_utf_8 = encode(_NOT_ASCII) == _NOT_ASCII.encode()
+
+    def __call__(self, keys: Sequence[Any]) -> list[int]:
+        """The slot of each key, 0 to 16,383.
+
+        Args:
+            keys: of any of the types that redis-py takes.
+
+        Raises:
+            redis.exceptions.DataError: a key is of another type.
+            UnicodeEncodeError: a key cannot be encoded.
+        """
+        wire = self._on_the_wire(keys)
+        if b"{" in b"".join(wire):
+            return list(map(key_slot, wire))
+        # What key_slot does where nothing is a hash tag, without a call for each.
+        return [crc_hqx(key, 0) & _LAST_SLOT for key in wire]
+
+    def _on_the_wire(self, keys: Sequence[Any]) -> Sequence[bytes]:
+        types = set(map(type, keys))
+        if types == {bytes}:
+            return keys
+        if types == {str} and self._is_utf_8:
+            try:
+                return [key.encode() for key in keys]
+            except UnicodeEncodeError:
+                # The client may have another way to deal with it than to fail.
+                pass
+        encode = self._encode
+        return [bytes(encode(key)) for key in keys]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,35 +96,28 @@ class Splitting:
         name: the command's name.
         stride: how many arguments belong to one key, itself included.
         is_write: whether it changes data, so that a failure has to tell what was done.
-        merge: from the replies of the parts, none of them a failure, to the one of the whole.
+        merge: from the replies of a split's parts, none of them a failure, to that of the whole.
     """
 
     name: str
     stride: int
     is_write: bool
-    merge: Callable[[Split, Sequence[Any]], Any]
+    merge: Callable[[Split[Any], Sequence[Any]], Any]
 
     def is_allowed(self, may_split: MaySplit) -> bool:
         """Whether a setting lets the command be split."""
         return may_split == "all" or (may_split == "reads" and not self.is_write)
 
-    def reason(self, may_split: MaySplit) -> str:
-        """Why it is refused where that setting does not let it be split."""
-        return (
-            f'split = "{may_split}" does not let it be sent slot by slot, which would not be '
-            "atomic"
-        )
-
     def keys(self, command: Command) -> Sequence[Any]:
-        """The keys among its arguments, as the application gave them.
+        """The keys among the arguments, as the application gave them.
 
-        Empty where there are none, or arguments are missing: that is left to the server to tell.
+        Empty where there are none, or an argument is missing: the server will refuse the command.
         """
         args = command.args
         return () if (len(args) - 1) % self.stride else args[1 :: self.stride]
 
 
-class Split:
+class Split(Generic[Place]):
     """A command that was taken apart.
 
     Args:
@@ -70,47 +127,36 @@ class Split:
             that cannot be in one command.
 
     Attributes:
-        parts: a command for each of the places, in the order in which they first occur; what
-            they go to as a ``target`` is left to be set.
-        places: where each of the parts belongs.
-        place_of_key: where each of the keys belongs.
+        parts: a command for each place, in the order in which the places first occur. The
+            ``target`` of each is still to be set.
+        places: the place of each part.
     """
 
-    __slots__ = ("place_of_key", "parts", "places", "splitting")
+    __slots__ = ("_place_of_key", "_splitting", "parts", "places")
 
-    def __init__(
-        self, splitting: Splitting, command: Command, places: Sequence[Hashable]
-    ) -> None:
-        self.splitting = splitting
-        self.place_of_key = places
-        args, options, spec = command.args, command.options, command.spec
-        client, place, position = command.client, command.place, command.position
-        name, stride = args[0], splitting.stride
-        # Nearly always each key is in a slot of its own.
-        arguments = args[1:] if stride == 1 else list(zip(args[1::2], args[2::2], strict=True))
-        alone = dict(zip(places, arguments, strict=True))
-        groups: Sequence[tuple[Any, ...]]
-        if len(alone) == len(places):
-            self.places: Sequence[Hashable] = places
-            groups = (
-                [(name, key) for key in arguments]
-                if stride == 1
-                else [(name, *pair) for pair in arguments]
-            )
-        else:
-            by_place: dict[Hashable, list[Any]] = {}
-            for at, argument in zip(places, arguments, strict=True):
-                group = by_place.get(at)
-                if group is None:
-                    group = by_place[at] = [name]
-                if stride == 1:
-                    group.append(argument)
+    places: Sequence[Place]
+
+    def __init__(self, splitting: Splitting, command: Command, places: Sequence[Place]) -> None:
+        self._splitting = splitting
+        self._place_of_key = places
+        args, stride = command.args, splitting.stride
+        requests: list[tuple[Any, ...]] = list(
+            zip(repeat(args[0]), *(args[1 + nth :: stride] for nth in range(stride)), strict=False)
+        )
+        self.places = places
+        if len(set(places)) < len(places):
+            by_place: dict[Place, list[Any]] = {}
+            for place, request in zip(places, requests, strict=True):
+                if place in by_place:
+                    by_place[place] += request[1:]
                 else:
-                    group += argument
+                    by_place[place] = list(request)
             self.places = list(by_place)
-            groups = list(map(tuple, by_place.values()))
+            requests = [tuple(request) for request in by_place.values()]
+        options, spec, client = command.options, command.spec, command.client
+        where, position = command.place, command.position
         self.parts = [
-            Command(group, options, spec, client, place, position) for group in groups
+            Command(request, options, spec, client, where, position) for request in requests
         ]
 
     def merge(self, replies: Sequence[Any]) -> Any:
@@ -120,22 +166,55 @@ class Split:
             replies: the reply of each part, failures as exceptions.
 
         Raises:
-            Exception: the first failure; of a write it tells what was done and what was not, see
-                :func:`~redis_middleware_plugins.slot_routing.refusing.partly_done`.
+            Exception: the first failure; that of a write tells how far it came, see
+                :func:`~redis_middleware_plugins.slot_routing.partly_done.partly_done`.
         """
         for reply in replies:
             if isinstance(reply, Exception):
-                self._raise(replies)
-        return self.splitting.merge(self, replies)
+                try:
+                    self._fail(reply, replies)
+                finally:
+                    # The traceback holds this frame.
+                    del reply
+        return self._splitting.merge(self, replies)
 
-    def _raise(self, replies: Sequence[Any]) -> None:
-        if self.splitting.is_write:
-            raise_partly_done(self.splitting.name, replies, map(self._shown_keys, self.parts))
-        raise next(reply for reply in replies if isinstance(reply, Exception))
+    def in_order_of_keys(self, replies: Sequence[Sequence[Any]]) -> list[Any]:
+        """The elements of the parts' replies, each where its key is in the command."""
+        if self.places is self._place_of_key:
+            return [reply[0] for reply in replies]
+        elements = {place: iter(reply) for place, reply in zip(self.places, replies, strict=True)}
+        return [next(elements[place]) for place in self._place_of_key]
 
-    def _shown_keys(self, part: Command) -> list[str]:
-        encode = part.client.encode
-        return [shown_key(bytes(encode(key))) for key in self.splitting.keys(part)]
+    def _fail(self, failure: Exception, replies: Sequence[Any]) -> None:
+        splitting = self._splitting
+        if not splitting.is_write:
+            raise failure
+        about = [
+            [shown_key(bytes(part.client.encode(key))) for key in splitting.keys(part)]
+            for part in self.parts
+        ]
+        raise_first(splitting.name, replies, about)
+
+
+def _sum(split: Split[Any], replies: Sequence[Any]) -> Any:
+    return sum(replies)
+
+
+def _first(split: Split[Any], replies: Sequence[Any]) -> Any:
+    return replies[0]
+
+
+_SPLITTINGS: Final = {
+    splitting.name: splitting
+    for splitting in (
+        Splitting("DEL", 1, True, _sum),
+        Splitting("EXISTS", 1, False, _sum),
+        Splitting("MGET", 1, False, Split.in_order_of_keys),
+        Splitting("MSET", 2, True, _first),
+        Splitting("TOUCH", 1, False, _sum),
+        Splitting("UNLINK", 1, True, _sum),
+    )
+}
 
 
 def splitting_of(spec: CommandSpec) -> Splitting | None:
@@ -143,14 +222,58 @@ def splitting_of(spec: CommandSpec) -> Splitting | None:
     return _SPLITTINGS.get(spec.name)
 
 
-def slots_of_keys(keys: Sequence[Any], encode: Callable[[Any], bytes]) -> list[int]:
-    """The slots of many keys.
+class Splitter:
+    """The flows of commands that can be split.
 
     Args:
-        keys: the keys, of the types that redis-py takes.
         encode: the client's ``encode``.
-
-    Raises:
-        redis.exceptions.DataError: a key is of another type.
+        may_split: which commands may be split.
+        gather: sends the parts.
+        whole: gives the flow, if any, of a command that has nothing to be split.
     """
-    return [key_slot(bytes(encode(key))) for key in keys]
+
+    def __init__(
+        self,
+        encode: Callable[[Any], bytes],
+        may_split: MaySplit,
+        gather: Gather,
+        whole: Callable[[Command], Flow | None],
+    ) -> None:
+        self._slots_of_keys = SlotsOfKeys(encode)
+        self._encode = encode
+        self._may_split = may_split
+        self._gather = gather
+        self._whole = whole
+
+    def way_of(self, spec: CommandSpec) -> Callable[[Command], Flow | None] | None:
+        """What gives the flows of a command that can be split; ``None`` for other commands.
+
+        It is not for commands in a transaction or under WATCH, which are on one server. The reply
+        is that of a single server. What may not be split is refused with a ``CrossSlotError``.
+        """
+        splitting = splitting_of(spec)
+        return None if splitting is None else partial(self._send, splitting)
+
+    def _send(self, splitting: Splitting, command: Command) -> Flow | None:
+        try:
+            slots = self._slots_of_keys(splitting.keys(command))
+            if splitting.is_write:
+                for argument in command.args[1:]:
+                    self._encode(argument)
+        except (RedisError, UnicodeError):
+            # redis-py will refuse the command: no part of it may be sent before.
+            return None
+        if len(set(slots)) < 2:
+            return self._whole(command)
+        if not splitting.is_allowed(self._may_split):
+            raise CrossSlotError(command.name, command.keys, not_split(self._may_split))
+        return self._in_parts(splitting, command, slots)
+
+    def _in_parts(self, splitting: Splitting, command: Command, slots: list[int]) -> Flow:
+        split = Split(splitting, command, slots)
+        parts = split.parts
+        for part, slot in zip(parts, split.places, strict=True):
+            part.slot = slot
+        replies = yield from self._gather(parts)
+        note_split(command, len({part.target for part in parts}))
+        return split.merge(replies)

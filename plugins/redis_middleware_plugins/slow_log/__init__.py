@@ -33,9 +33,9 @@ from redis.exceptions import DataError
 
 from redis_middleware import Batch, Command, Flow, Place, hookimpl
 from redis_middleware.commands import CommandSpec
+from redis_middleware.key_display import key_display
 from redis_middleware.sizes import arguments_size, size_of
 from redis_middleware_plugins.slow_log.entries import SlowEntries, SlowEntry
-from redis_middleware_plugins.slow_log.key_display import key_display
 from redis_middleware_plugins.slow_log.settings import SlowLogSettings
 from redis_middleware_plugins.slow_log.thresholds import Thresholds
 

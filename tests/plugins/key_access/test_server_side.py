@@ -157,9 +157,10 @@ def test_the_command_top(clean_standalone: Server) -> None:
             break
         time.sleep(0.05)
     assert report["windows"][0]["keys"][0]["name"] == "user:1:profile"
-    page = runner.invoke(app, ["top", url, "--once"], env={"COLUMNS": "160"})
-    assert "user:1:profile" in page.output
-    assert "1 processes" in page.output
+    for columns in ("160", "80"):
+        page = runner.invoke(app, ["top", url, "--once"], env={"COLUMNS": columns})
+        assert "user:1:profile" in page.output
+        assert "1 processes" in page.output
     listed = runner.invoke(app, ["top", url, "--list"])
     assert listed.output.strip() == plugin.report().fleet.member
     alone = runner.invoke(app, ["top", url, "--once", "--json", "--process", listed.output.strip()])

@@ -53,3 +53,55 @@ def is_on(client: Any) -> Callable[[], bool]:
     """Tells whether the client's cache is on."""
     plugin = cache_of(client)
     return lambda: plugin.state == "on" and plugin.store.is_open
+
+
+def check(client: Any, other: Any) -> None:
+    """Hits, own writes seen at once, and those of the other client soon, in pipelines too."""
+    wait_until(is_on(client), "on")
+    counts = cache_of(client).statistics().rules["*"]
+    other.set("{k}1", "first")
+    wait_until(lambda: client.get("{k}1") == b"first" and counts.hits, "a hit")
+    client.set("{k}1", "mine")
+    assert client.get("{k}1") == b"mine"
+    other.set("{k}1", "theirs")
+    wait_until(lambda: client.get("{k}1") == b"theirs", "the write of another client is seen")
+    other.rpush("{k}list", 1, 2)
+    wait_until(lambda: client.lrange("{k}list", 0, -1) == [b"1", b"2"], "the list is there")
+    client.mget("{k}1", "{k}2")
+    pipe = client.pipeline(transaction=False)
+    pipe.get("{k}1")
+    pipe.set("{k}1", "in a pipeline")
+    pipe.get("{k}1")
+    replies = pipe.execute()
+    assert [replies[0], replies[2]] == [b"theirs", b"in a pipeline"]
+    assert client.eval("return redis.call('SET', KEYS[1], 'scripted')", 1, "{k}1") == b"OK"
+    assert client.get("{k}1") == b"scripted"
+
+
+async def check_async(client: Any, other: Any) -> None:
+    """The same for asyncio clients."""
+    await client.ping()
+    await wait_until_async(is_on(client), "on")
+    counts = cache_of(client).statistics().rules["*"]
+    await other.set("{k}1", "first")
+    await _read_until(client, b"first")
+    while not counts.hits:
+        assert await client.get("{k}1") == b"first"
+    await client.set("{k}1", "mine")
+    assert await client.get("{k}1") == b"mine"
+    await other.set("{k}1", "theirs")
+    await _read_until(client, b"theirs")
+    pipe = client.pipeline(transaction=False)
+    pipe.get("{k}1")
+    pipe.set("{k}1", "in a pipeline")
+    pipe.get("{k}1")
+    replies = await pipe.execute()
+    assert [replies[0], replies[2]] == [b"theirs", b"in a pipeline"]
+    await client.eval("return redis.call('SET', KEYS[1], 'scripted')", 1, "{k}1")
+    assert await client.get("{k}1") == b"scripted"
+
+
+async def _read_until(client: Any, value: bytes) -> None:
+    deadline = time.monotonic() + WITHIN
+    while await client.get("{k}1") != value:
+        assert time.monotonic() < deadline, f"{value!r} is not read"

@@ -118,6 +118,8 @@ def test_what_is_never_cached(args: tuple[Any, ...]) -> None:
         ("RENAME", "other", "k"),
         ("MSET", "a", 1, "k", 2),
         ("EVAL", "return 1", 1, "k"),
+        ("EVALSHA", "e0e1f9fabfc9d4800c877a703b823ac0578ff8db", 1, "k"),
+        ("FCALL", "function", 2, "other", "k"),
         ("UNKNOWN.COMMAND", "x", "k"),
         ("FLUSHALL",),
         ("BLPOP", "k", 1),
@@ -173,6 +175,63 @@ def test_nil_of_mget_is_not_that_of_get() -> None:
     script.run("MGET", "k")
     with pytest.raises(ResponseError):
         script.run("GET", "k")
+
+
+def test_nil_of_get_is_that_of_mget() -> None:
+    """What GET has found to be nil is nil among the replies of MGET."""
+    script, _ = _script()
+    script.replies(None, [b"2"])
+    script.run("GET", "k1")
+    assert script.run("MGET", "k1", "k2") == [None, b"2"]
+
+
+def test_mget_of_one_key() -> None:
+    """The nil that MGET keeps is not the reply of an MGET of that key alone, which is a list."""
+    script, _ = _script()
+    script.replies([None])
+    assert [script.run("MGET", "k"), script.run("MGET", "k")] == [[None], [None]]
+    assert len(script.sent) == 1
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("GET", "other"),
+        ("GET", b"other"),
+        ("GET", 7),
+        ("GET", "\ud800"),
+        ("GET", "k\ud800"),
+        ("GET", object()),
+        ("GET",),
+        ("HGET", "other", 1),
+        ("SET", "other", "v"),
+        ("MSET", "a", 1, "b", 2),
+        ("EVAL", "return 1", 1, "other"),
+        ("SELECT", 0),
+    ],
+)
+def test_nothing_to_do(args: tuple[Any, ...]) -> None:
+    """A command whose keys no rule names, or that redis-py refuses, gets no flow at all."""
+    script, cache = _script()
+    assert cache.redis_command(command(*args, client=script.client)) is None
+
+
+def test_size_by_rule() -> None:
+    """How much memory entries take is told by rule, and given back when they go."""
+    script, cache = _script()
+    script.answers(lambda sent: b"v" * 1000)
+    script.run("GET", "k1")
+    script.run("GET", "k2")
+    counts = cache.statistics().rules["k*"]
+    assert 2000 < counts.bytes == cache.statistics().bytes
+    metrics = {metric.name: list(metric.readings) for metric in cache.metrics()}
+    assert metrics["local_cache.size"] == [(counts.bytes, {"rule": "k*"})]
+    assert metrics["local_cache.hit_ratio"] == [(0.0, {"rule": "k*"})]
+    assert metrics["local_cache.is_off"] == [(0, {})]
+    cache.invalidate("k1")
+    assert 1000 < counts.bytes < 2000
+    cache.clear()
+    assert counts.bytes == cache.statistics().bytes == 0
 
 
 def test_nil_can_be_left_out() -> None:
@@ -245,6 +304,27 @@ def test_application_changes_the_connection() -> None:
     assert cache.state == "off"
     assert "SELECT" in cache.statistics().reason
     assert [script.run("GET", "k"), script.run("GET", "k")] == [b"1", b"2"]
+
+
+@pytest.mark.parametrize(
+    ("args", "state"),
+    [
+        (("AUTH", "password"), "off"),
+        (("HELLO", 3), "off"),
+        (("HELLO",), "on"),
+        (("RESET",), "off"),
+        (("CLIENT TRACKING", "ON"), "on"),
+        (("CLIENT", "TRACKING", "ON"), "on"),
+    ],
+)
+def test_application_changes_a_connection(args: tuple[Any, ...], state: str) -> None:
+    """What makes one of the pool's connections another than the rest turns the cache off."""
+    script, cache = _script()
+    script.replies(b"v", b"OK", b"new")
+    script.run("GET", "k")
+    script.run(*args)
+    assert cache.state == state
+    assert script.run("GET", "k") == (b"v" if state == "on" else b"new")
 
 
 def test_from_code() -> None:

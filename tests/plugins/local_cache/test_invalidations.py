@@ -22,11 +22,14 @@ from tests.plugins.local_cache.clients import (
     wait_until_async,
 )
 
-from redis_middleware import hookimpl, middleware_of, wrap
+from redis_middleware import Command, Flow, hookimpl, middleware_of, wrap
 from redis_middleware.embedded import Cluster, Server, cluster, standalone
 from redis_middleware_plugins.key_access import KeyAccess
-from redis_middleware_plugins.local_cache import LocalCache
+from redis_middleware_plugins.local_cache import LocalCache, LocalCacheSettings
 from redis_middleware_plugins.local_cache.messages import invalidated_keys
+from redis_middleware_plugins.local_cache.reports import Reports
+from redis_middleware_plugins.local_cache.rules import Rules
+from redis_middleware_plugins.local_cache.store import Store
 
 
 def _kill_listener(server: redis.Redis) -> None:
@@ -72,6 +75,7 @@ def test_last_values_outlive_the_server() -> None:
         with cached(bare, rules, check_every=0.1) as client:
             wait_until(is_on(client))
             client.set("k", "last")
+            wait_until(lambda: cache_of(client).statistics().messages, "the write was reported")
             wait_until(lambda: client.get("k") == b"last" and len(cache_of(client).store) == 1)
             server.kill()
             wait_until(lambda: cache_of(client).state == "lost")
@@ -116,9 +120,17 @@ def test_refused_by_acl(falls_back: bool) -> None:
     [[b"invalidate"], [b"invalidate", b"k"], [b"invalidate", [1]], [b"message", b"other", [b"k"]]],
 )
 def test_broken_messages(message: list[Any]) -> None:
-    """A message that makes no sense is told from those that do."""
+    """A message that makes no sense is told from those that do, and drops everything."""
     with pytest.raises(ValueError, match="expected"):
         invalidated_keys(message)
+    (rule,) = Rules(LocalCacheSettings.model_validate({"rules": [{"keys": "*"}]}).rules)
+    store, reports = Store(10, 10_000, "lru", lambda: 0.0, lambda: 0.0), Reports()
+    store.open()
+    flight = store.begin("name", b"k", rule)
+    assert flight is not None
+    store.keep(flight, b"v")
+    reports.handle(message, store)
+    assert (len(store), reports.messages, reports.malformed) == (0, 1, 1)
 
 
 def test_settings_file_is_the_emergency_answer(clean_standalone: Server, tmp_path: Path) -> None:
@@ -227,6 +239,18 @@ async def test_renewal_beside_async_client(clean_standalone: Server) -> None:
         await wait_until_async(lambda: counts.refreshes == 1)
 
 
+def test_background_work_ends_with_the_plugin(clean_standalone: Server) -> None:
+    """Also work that a change of the settings started ends when the plugin is taken out."""
+    table = {"rules": [{"keys": "*", "stale_while_revalidate": 9}], "fleet": {"enabled": True}}
+    with cached(redis.Redis(port=clean_standalone.port)) as client:
+        wait_until(is_on(client))
+        before = len(middleware_of(client).background)
+        cache_of(client).reconfigure(LocalCacheSettings.model_validate(table))
+        assert len(middleware_of(client).background) == before + 2
+        middleware_of(client).remove("local_cache")
+        assert len(middleware_of(client).background) == 0
+
+
 def test_close_and_use_again(clean_standalone: Server) -> None:
     """After close nothing is served from memory; with the next use it connects again."""
     client = cached(redis.Redis(port=clean_standalone.port))
@@ -237,6 +261,95 @@ def test_close_and_use_again(clean_standalone: Server) -> None:
     assert client.get("k") is None
     wait_until(is_on(client), "on again")
     client.close()
+
+
+def _gets(server: redis.Redis) -> int:
+    calls: Any = server.info("commandstats")
+    return sum(calls.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("get", "mget"))
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+@pytest.mark.parametrize("mode", ["broadcast", "tracking"])
+def test_replies_of_mget_are_kept(clean_standalone: Server, mode: str, protocol: int) -> None:
+    """What MGET has read is kept, shared with GET, and dropped when another client changes it."""
+    bare = redis.Redis(port=clean_standalone.port, protocol=protocol)
+    with (
+        cached(bare, invalidation=mode) as client,
+        redis.Redis(port=clean_standalone.port) as other,
+    ):
+        other.mset({"a": "1", "b": "2"})
+        wait_until(is_on(client), "on")
+        wait_until(lambda: client.mget("a", "b", "c") and len(cache_of(client).store) == 3, "kept")
+        asked = _gets(other)
+        assert client.mget("c", "a", "b") == [None, b"1", b"2"]
+        assert client.get("a") == b"1"
+        assert _gets(other) == asked
+        for key in ("b", "c"):
+            other.set(key, "new")
+        wait_until(lambda: client.mget("a", "b", "c") == [b"1", b"new", b"new"], "reported")
+
+
+@pytest.mark.parametrize("mode", ["broadcast", "tracking"])
+async def test_replies_of_mget_are_kept_async(clean_cluster: Cluster, mode: str) -> None:
+    """So it is on an asyncio cluster, for keys of one slot."""
+    bare = redis.asyncio.RedisCluster.from_url(clean_cluster.url)
+    async with (
+        cached(bare, invalidation=mode) as client,
+        redis.asyncio.RedisCluster.from_url(clean_cluster.url) as other,
+    ):
+        await client.ping()
+        await wait_until_async(is_on(client), "on")
+        while len(cache_of(client).store) < 2:
+            assert await client.mget("{k}a", "{k}b") == [None, None]
+        hits = cache_of(client).statistics().hits
+        assert await client.mget("{k}a", "{k}b") == [None, None]
+        assert cache_of(client).statistics().hits == hits + 2
+        await other.set("{k}b", "new")
+        while await client.mget("{k}a", "{k}b") != [None, b"new"]:
+            await asyncio.sleep(0.001)
+
+
+def test_keys_that_redis_py_refuses(clean_standalone: Server) -> None:
+    """The application gets the error that it gets without the plugin."""
+    bare = redis.Redis(port=clean_standalone.port)
+    with cached(redis.Redis(port=clean_standalone.port)) as client:
+        calls: list[tuple[str, tuple[Any, ...]]] = [
+            ("get", ("\ud800",)),
+            ("get", (None,)),
+            ("get", ([],)),
+            ("set", ("\ud800", 1)),
+            ("mget", ("a", "\ud800")),
+            ("hget", ("k", [])),
+            ("execute_command", ("GET",)),
+        ]
+        for method, args in calls:
+            with pytest.raises(Exception) as expected:  # noqa: PT011
+                getattr(bare, method)(*args)
+            with pytest.raises(type(expected.value)):
+                getattr(client, method)(*args)
+    bare.close()
+
+
+def test_notes_for_plugins_that_come_later(clean_standalone: Server) -> None:
+    """A plugin that is added to the running client learns what came from memory too."""
+    seen = []
+
+    class Watcher:
+        name = "watcher"
+
+        @hookimpl
+        def redis_command(self, command: Command) -> Flow:
+            reply = yield command
+            seen.append(command.notes.get("redis_middleware.cache"))
+            return reply
+
+    bare = redis.Redis(port=clean_standalone.port)
+    with cached(bare, invalidation="ttl") as client:
+        client.get("a")
+        middleware_of(client).add(Watcher(), before="local_cache")
+        for key in ("b", "b"):
+            client.get(key)
+    assert seen == ["miss", "hit"]
 
 
 def test_moved_slots() -> None:
@@ -252,18 +365,8 @@ def _check_moved_slot(servers: Cluster) -> None:
         client.set("k", "old")
         wait_until(lambda: client.get("k") == b"old" and len(cache_of(client).store) == 1)
         slot = client.keyslot("k")
-        source = client.nodes_manager.get_node_from_slot(slot)
-        target = next(node for node in client.get_primaries() if node is not source)
-        with (
-            redis.Redis(port=source.port) as giver,
-            redis.Redis(port=target.port) as taker,
-        ):
-            ids = [each.execute_command("CLUSTER MYID") for each in (giver, taker)]
-            taker.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", ids[0])
-            giver.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", ids[1])
-            giver.execute_command("MIGRATE", "127.0.0.1", target.port, "k", 0, 5000)
-            for each in (taker, giver):
-                each.execute_command("CLUSTER SETSLOT", slot, "NODE", ids[1])
+        source = servers.primary_of(slot)
+        servers.migrate([slot], next(node for node in servers.nodes if node is not source))
         wait_until(lambda: len(cache_of(client).store) == 0, "dropped")
         wait_until(lambda: client.get("k") == b"old" and len(cache_of(client).store) == 1)
         with redis.RedisCluster.from_url(servers.url) as other:

@@ -36,6 +36,10 @@ class Recorded:
         """The plugin, recording here."""
         return Otel(settings, tracer_provider=self.tracers, meter_provider=self.meters, **arguments)
 
+    def wrapped(self, client: Any, *plugins: object, **settings: Any) -> Any:
+        """The client, wrapped with the plugin and the others within it."""
+        return wrap(client, {}, plugins=[self.plugin(OtelSettings(**settings)), *plugins])
+
     def spans(self, *names: str) -> list[Any]:
         """The spans that ended so far, those of connections left out unless they are named."""
         return [

@@ -158,3 +158,76 @@ def test_a_refused_batch(recorded: Recorded, client_with: MakeClient) -> None:
     assert span.attributes["error.type"] == "redis.exceptions.DataError"
     (point,) = recorded.points("redis_middleware.refusals")
     assert point.value == 1
+
+
+@pytest.mark.parametrize(("query", "expected"), [("keys", "SET one ?; GET two"), ("off", None)])
+def test_keys_in_the_text_of_a_batch(
+    recorded: Recorded, client_with: MakeClient, query: Any, expected: str | None
+) -> None:
+    """The setting ``query`` holds for pipelines too."""
+    client = client_with(recorded.plugin(OtelSettings(query=query)))
+    client.pipeline(transaction=False).set("one", "secret").get("two").execute()
+    client.pipeline(transaction=False).get("two").get("two").execute()
+
+    assert recorded.span("PIPELINE").attributes.get("db.query.text") == expected
+    # The same text is not repeated.
+    same = recorded.span("PIPELINE GET").attributes.get("db.query.text")
+    assert same == (None if expected is None else "GET two")
+
+
+def test_the_text_of_a_long_batch_is_cut(recorded: Recorded, client_with: MakeClient) -> None:
+    """However many different commands there are, the text keeps to its length and says so."""
+    for query in ("masked", "keys"):
+        settings = OtelSettings.model_validate({"query": query, "query_length": 64})
+        pipe = client_with(recorded.plugin(settings)).pipeline()
+        for number in range(50):
+            pipe.set(f"key:{number}", "value").get(b"\xff" * 500)
+        pipe.execute()
+
+        text = recorded.spans("MULTI")[-1].attributes["db.query.text"]
+        assert len(text) == 64
+        assert text.endswith("...")
+
+
+def test_a_batch_of_one_script(recorded: Recorded, client_with: MakeClient) -> None:
+    """The procedure is named where all commands run the same, and not where they differ."""
+    client = client_with(recorded.plugin())
+    one, two = client.script_load("return 1"), client.script_load("return 2")
+    client.pipeline(transaction=False).evalsha(one, 0).evalsha(one, 0).execute()
+    client.pipeline(transaction=False).evalsha(one, 0).evalsha(two, 0).execute()
+
+    same, different = recorded.spans(f"PIPELINE EVALSHA {one}", "PIPELINE EVALSHA")
+    assert same.attributes["db.stored_procedure.name"] == one
+    assert "db.stored_procedure.name" not in different.attributes
+
+
+def test_series_do_not_grow_with_the_sizes_of_batches(
+    recorded: Recorded, client_with: MakeClient
+) -> None:
+    """Pipelines of any size and mixture are one series each of PIPELINE and PIPELINE GET."""
+    client = client_with(recorded.plugin())
+    for size in range(2, 30):
+        for name in ("GET", "SET"):
+            pipe = client.pipeline(transaction=False)
+            for _ in range(size):
+                pipe.get("key")
+            if name == "SET":
+                pipe.set("key", "value")
+            pipe.execute()
+
+    points = recorded.points("db.client.operation.duration")
+    counts = {point.attributes["db.operation.name"]: point.count for point in points}
+    assert counts == {"PIPELINE GET": 28, "PIPELINE": 28}
+
+
+def test_rules_hold_for_batches(recorded: Recorded, client_with: MakeClient) -> None:
+    """Sampled one in N, a pipeline in which something failed is always traced."""
+    rules = OtelSettings.model_validate({"sampling": {"one_in": 1000}})
+    client = client_with(recorded.plugin(rules, random=lambda: 0.99))
+    client.pipeline(transaction=False).set("key", "text").get("key").execute()
+    pipe = client.pipeline(transaction=False).get("key").lpush("key", "element")
+    pipe.execute(raise_on_error=False)
+
+    (span,) = recorded.spans()
+    assert span.attributes["redis_middleware.batch.failed"] == 1
+    assert span.parent is None

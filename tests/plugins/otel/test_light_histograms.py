@@ -33,7 +33,7 @@ _ATTRIBUTES = (
     {"db.operation.name": "SET", "server.port": 6379},
     {"db.operation.name": "GET", "server.port": 6380},
 )
-_DELTA = {SdkHistogram: AggregationTemporality.DELTA}
+_DELTA: dict[type, AggregationTemporality] = {SdkHistogram: AggregationTemporality.DELTA}
 
 
 def _traced() -> Context:
@@ -135,7 +135,7 @@ def test_the_light_way_is_taken() -> None:
     calls: list[float] = []
     plain = meters.histogram.record
     record, series = recorder_of(meters.histogram), Series(_ATTRIBUTES[0])
-    meters.histogram.record = lambda value, *rest: (calls.append(value), plain(value, *rest))  # type: ignore[method-assign,assignment,func-returns-value,misc]
+    meters.histogram.record = lambda value, *rest: (calls.append(value), plain(value, *rest))  # type: ignore[method-assign,assignment,func-returns-value]
     for value in _VALUES:
         record(value, series, get_current())
 

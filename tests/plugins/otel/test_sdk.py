@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.plugins.otel.receivers import grpc_receiver, http_receiver
 
-from redis_middleware.embedded import Server
+from redis_middleware.embedded import Cluster, Server
 
 _PROGRAM = """
 import json, logging, sys, time
@@ -24,9 +24,12 @@ client = wrap(redis.Redis(port=port), {"otel": settings}, plugins=[Otel])
 """
 
 
-def run(server: Server, settings: dict[str, Any], program: str) -> tuple[str, str]:
+def run(
+    server: Server, settings: dict[str, Any], program: str, *arguments: object
+) -> tuple[str, str]:
     """Run a program with a wrapped client; give what it wrote to stdout and stderr."""
     command = [sys.executable, "-c", _PROGRAM + program, str(server.port), json.dumps(settings)]
+    command += map(str, arguments)
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr
@@ -57,9 +60,12 @@ def test_through_otlp_to_a_receiver(clean_standalone: Server, protocol: str) -> 
             assert receiver.headers["x-tenant"] == "seven"
 
 
-def test_an_unreachable_receiver_slows_and_spams_nobody(clean_standalone: Server) -> None:
+@pytest.mark.parametrize("protocol", ["otlp-http", "otlp-grpc"])
+def test_an_unreachable_receiver_slows_and_spams_nobody(
+    clean_standalone: Server, protocol: str
+) -> None:
     """Nobody listens: commands go on as fast, few lines are logged, and the exit is not held up."""
-    sdk = {"traces": "otlp-http", "metrics": "otlp-http", "endpoint": "http://127.0.0.1:1"}
+    sdk = {"traces": protocol, "metrics": protocol, "endpoint": "http://127.0.0.1:1"}
     settings = {"sdk": {**sdk, "timeout": "1 s", "interval": "100 ms"}}
     program = """
 start = time.monotonic()
@@ -68,7 +74,7 @@ for _ in range(3000):
     before = time.monotonic()
     client.get("key")
     slowest = max(slowest, time.monotonic() - before)
-time.sleep(2)
+time.sleep(0.5)
 print(slowest)
 """
     start = time.monotonic()
@@ -181,6 +187,80 @@ print(names())
     assert printed.splitlines() == ["['GET', 'MULTI GET']", "['GET']", "['GET']"]
     assert logged.count("opentelemetry-instrumentation-redis is on as well") == 1
     assert logged.count("was put around a wrapped client") == 1
+
+
+_EVERY_KIND = """
+import asyncio, redis.asyncio
+cluster_port = int(sys.argv[3])
+kinds = {
+    "sync": lambda: redis.Redis(port=port),
+    "async": lambda: redis.asyncio.Redis(port=port),
+    "cluster": lambda: redis.RedisCluster(host="127.0.0.1", port=cluster_port),
+    "async cluster": lambda: redis.asyncio.RedisCluster(host="127.0.0.1", port=cluster_port),
+}
+async def done(value):
+    return await value if hasattr(value, "__await__") else value
+async def use(kind):
+    used = wrap(kinds[kind](), {"otel": settings}, plugins=[Otel])
+    await done(used.set("{tag}key", 1))
+    await done(used.pipeline().get("{tag}a").get("{tag}b").execute())
+    await done(used.aclose() if hasattr(used, "aclose") else used.close())
+"""
+
+
+@pytest.mark.parametrize("kind", ["sync", "async", "cluster", "async cluster"])
+def test_the_contrib_instrumentation_of_every_kind(
+    clean_standalone: Server, clean_cluster: Cluster, kind: str
+) -> None:
+    """opentelemetry-instrumentation-redis traces each kind of client: still one span a call.
+
+    What a cluster client asks when it is made, before it is wrapped, is left to that.
+    """
+    program = f"""
+{_EVERY_KIND}
+from opentelemetry.instrumentation.redis import RedisInstrumentor
+RedisInstrumentor().instrument()
+asyncio.run(use({kind!r}))
+spans = middleware_of(client).plugins["otel"].memory.spans.get_finished_spans()
+for scope in ("redis_middleware", "opentelemetry.instrumentation.redis"):
+    found = [span.name for span in spans if span.instrumentation_scope.name == scope]
+    print(sorted(name for name in found if not name.startswith(("CONNECT", "CLUSTER", "COMMAND"))))
+"""
+    settings = {"sdk": {"traces": "memory"}}
+    port = clean_cluster.primaries[0].port
+    printed, logged = run(clean_standalone, settings, program, port)
+
+    name = "MULTI GET" if kind in ("sync", "async") else "PIPELINE GET"
+    assert printed.splitlines() == [str([name, "SET"]), "[]"]
+    assert logged.count("opentelemetry-instrumentation-redis is on as well") == 1
+
+
+@pytest.mark.parametrize("kind", ["sync", "async", "cluster", "async cluster"])
+def test_metrics_of_redis_py_of_every_kind(
+    clean_standalone: Server, clean_cluster: Cluster, kind: str
+) -> None:
+    """Each metric has one series of a name, redis-py's or ours, whatever groups are on."""
+    program = f"""
+{_EVERY_KIND}
+from redis.observability import get_observability_instance, MetricGroup, OTelConfig
+groups = [MetricGroup.COMMAND, MetricGroup.CONNECTION_BASIC, MetricGroup.CONNECTION_ADVANCED]
+get_observability_instance().init(OTelConfig(metric_groups=groups))
+time.sleep(0.1)
+asyncio.run(use({kind!r}))
+reader = middleware_of(client).plugins["otel"].memory.metrics
+names = [
+    metric.name
+    for scope in reader.get_metrics_data().resource_metrics[0].scope_metrics
+    for metric in scope.metrics
+]
+print("db.client.operation.duration" in names, len(names) == len(set(names)), sorted(names))
+"""
+    settings = {"sdk": {"metrics": "memory"}}
+    port = clean_cluster.primaries[0].port
+    printed, logged = run(clean_standalone, settings, program, port)
+
+    assert printed.startswith("True True"), printed
+    assert logged.count("redis-py's own metrics are on as well") == 1
 
 
 def test_metrics_of_redis_py_as_well(clean_standalone: Server) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import redis
@@ -14,7 +14,13 @@ import redis.asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry import trace
+from opentelemetry._logs import LogRecord
+from opentelemetry.propagate import inject
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, SamplingResult
 from opentelemetry.semconv._incubating.attributes import db_attributes as incubating
 from opentelemetry.semconv.attributes import (
     db_attributes,
@@ -25,7 +31,7 @@ from opentelemetry.semconv.attributes import (
 from opentelemetry.trace import SpanKind, StatusCode
 from tests.plugins.otel.conftest import MakeClient, Recorded
 
-from redis_middleware import Command, Flow, hookimpl, wrap
+from redis_middleware import Command, Flow, hookimpl, middleware_of, wrap
 from redis_middleware.embedded import Cluster, SentinelDeployment, Server
 from redis_middleware.testing import Script
 from redis_middleware_plugins.otel import OtelSettings
@@ -60,32 +66,6 @@ def test_a_command_has_the_attributes_of_the_conventions(
     }
     assert span.instrumentation_scope is not None
     assert span.instrumentation_scope.name == "redis_middleware"
-
-
-def test_no_attribute_is_made_up(recorded: Recorded, client_with: MakeClient) -> None:
-    """Every attribute is of the published conventions, or carries the project's own prefix."""
-    published = {
-        value
-        for module in (
-            db_attributes,
-            incubating,
-            error_attributes,
-            network_attributes,
-            server_attributes,
-        )
-        for name, value in vars(module).items()
-        if name.isupper() and isinstance(value, str)
-    }
-    client = client_with(recorded.plugin())
-    client.set("key", "value")
-    with pytest.raises(redis.ResponseError):
-        client.incr("key")
-    client.pipeline(transaction=False).get("key").incr("key").execute(raise_on_error=False)
-    client.eval("return 1", 0)
-
-    used = {name for span in recorded.spans() for name in span.attributes}
-
-    assert {name for name in used if not name.startswith("redis_middleware.")} <= published
 
 
 def test_conditions_of_required_attributes(recorded: Recorded, client_with: MakeClient) -> None:
@@ -527,3 +507,209 @@ def test_clients_are_told_apart(recorded: Recorded, client_with: MakeClient) -> 
     client_with(plugin, db=2).get("key")
 
     assert [span.attributes["db.namespace"] for span in recorded.spans("GET")] == ["1", "2"]
+
+
+def test_functions_are_named(recorded: Recorded, client_with: MakeClient) -> None:
+    """FCALL gives the function's name."""
+    client = client_with(recorded.plugin())
+    client.function_load(
+        "#!lua name=lib\nserver.register_function('answer', function() return 42 end)"
+    )
+    assert client.fcall("answer", 0) == 42
+
+    assert recorded.span("FCALL answer").attributes["db.stored_procedure.name"] == "answer"
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("EVALSHA", "0" * 40, 0), "NOSCRIPT"),
+        (("EVAL", "return server.error_reply('READONLY no writing')", 0), "READONLY"),
+        (("EVAL", "return server.error_reply('CLUSTERDOWN no cluster')", 0), "CLUSTERDOWN"),
+        (("EVAL", "return server.error_reply('OOM too much')", 0), "OOM"),
+        (("EVAL", "return server.error_reply('TRYAGAIN later')", 0), "TRYAGAIN"),
+        (("AUTH", "nobody", "wrong"), "WRONGPASS"),
+        (("EXEC",), "ERR"),
+        (("XREADGROUP", "GROUP", "g", "c", "STREAMS", "none", ">"), "NOGROUP"),
+    ],
+)
+def test_prefixes_of_errors(
+    recorded: Recorded, client_with: MakeClient, command: tuple[Any, ...], code: str
+) -> None:
+    """The status code is the server's prefix, of errors that redis-py has a class for too."""
+    retry = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
+    client = client_with(recorded.plugin(), retry=retry)
+    with pytest.raises(redis.RedisError):
+        client.execute_command(*command)
+
+    (span,) = recorded.spans()
+    assert span.attributes["db.response.status_code"] == code
+    assert span.attributes["error.type"] == code
+
+
+def test_a_refused_login_is_told_by_the_connection(
+    recorded: Recorded, clean_standalone: Server
+) -> None:
+    """What failed in connecting is on the span of the connection, and on the command's."""
+    client = redis.Redis(port=clean_standalone.port, username="nobody", password="wrong")
+    recorded.wrapped(client)
+    with pytest.raises(redis.AuthenticationError):
+        client.get("key")
+
+    for name in (f"CONNECT localhost:{clean_standalone.port}", "GET"):
+        assert recorded.spans(name)[0].attributes["error.type"] == "WRONGPASS"
+
+
+def test_a_processor_that_fails_leaves_no_span_behind(
+    recorded: Recorded, client_with: MakeClient
+) -> None:
+    """Whatever a processor raises, the span that was current before the command is again."""
+
+    class Broken(SimpleSpanProcessor):
+        def on_end(self, span: Any) -> None:
+            raise RuntimeError("out of order")
+
+    client = client_with(recorded.plugin())
+    client.ping()
+    recorded.tracers.add_span_processor(Broken(recorded.exporter))
+    client.get("key")
+    client.pipeline().get("key").get("key").execute()
+
+    assert not trace.get_current_span().get_span_context().is_valid
+    assert sum(middleware_of(client).bugs["otel"].values()) == 2
+
+
+def test_children_of_an_unsampled_command_are_not_sampled(
+    recorded: Recorded, clean_standalone: Server
+) -> None:
+    """What a command that is head-sampled out causes is no trace of its own."""
+    sampler = ParentBased(_OnlyConnections())
+    recorded.tracers = TracerProvider(sampler=sampler)
+    recorded.tracers.add_span_processor(SimpleSpanProcessor(recorded.exporter))
+    client = recorded.wrapped(redis.Redis(port=clean_standalone.port))
+    client.get("key")
+    client.close()
+
+    assert not recorded.exporter.get_finished_spans()
+
+
+class _OnlyConnections(Sampler):
+    """Samples what is named CONNECT."""
+
+    def should_sample(
+        self, parent_context: Any, trace_id: int, name: str, *args: Any, **kwargs: Any
+    ) -> SamplingResult:
+        """Decide by the name."""
+        keeps = name.startswith("CONNECT")
+        return SamplingResult(Decision.RECORD_AND_SAMPLE if keeps else Decision.DROP)
+
+    def get_description(self) -> str:
+        """Name it."""
+        return "only connections"
+
+
+def test_trace_context_goes_on(recorded: Recorded, client_with: MakeClient) -> None:
+    """A ``traceparent`` that is written during a command names the command's span."""
+
+    class Calling:
+        name = "calling"
+        carrier: ClassVar[dict[str, str]] = {}
+
+        @hookimpl
+        def redis_command(self, command: Command) -> Flow:
+            inject(self.carrier)
+            return (yield command)
+
+    client_with(recorded.plugin(), Calling()).get("key")
+
+    context = recorded.span("GET").context
+    expected = f"00-{context.trace_id:032x}-{context.span_id:016x}-"
+    assert Calling.carrier["traceparent"].startswith(expected)
+
+
+def test_log_records_carry_the_trace(recorded: Recorded, client_with: MakeClient) -> None:
+    """A record logged in a traced request, before and after a command, has the request's ids."""
+    exporter = InMemoryLogRecordExporter()
+    provider = LoggerProvider()
+    provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+    logger = provider.get_logger("application")
+    client = client_with(recorded.plugin())
+    with recorded.tracers.get_tracer("application").start_as_current_span("request") as span:
+        logger.emit(LogRecord(body="before"))
+        client.get("key")
+        client.pipeline().get("key").get("key").execute()
+        logger.emit(LogRecord(body="after"))
+    provider.shutdown()
+
+    context = span.get_span_context()
+    for record in exporter.get_finished_logs():
+        assert record.log_record.trace_id == context.trace_id
+        assert record.log_record.span_id == context.span_id
+    assert len(exporter.get_finished_logs()) == 2
+
+
+def test_hashes_with_a_secret_are_the_same_everywhere(
+    recorded: Recorded, client_with: MakeClient
+) -> None:
+    """Two programs with one secret hash a key alike; without one, each start has its own."""
+    texts = []
+    for secret in ("one", "one", "other", None, None):
+        given = {"query": "hashed_keys", "hash_secret": secret}
+        client_with(recorded.plugin(OtelSettings.model_validate(given))).get("key")
+        texts.append(recorded.spans("GET")[-1].attributes["db.query.text"])
+
+    assert texts[0] == texts[1]
+    assert len(set(texts)) == 4
+
+
+def test_other_settings_while_it_runs(recorded: Recorded, client_with: MakeClient) -> None:
+    """Changed settings hold from the next command on, for commands seen before too."""
+    plugin = recorded.plugin()
+    client = client_with(plugin)
+    client.get("key")
+    plugin.reconfigure(OtelSettings(query="keys"))
+    client.get("key")
+    plugin.reconfigure(OtelSettings(query="off", pool_times=True))
+    client.get("key")
+    assert "get_connection" in vars(client.connection_pool)
+    plugin.reconfigure(OtelSettings(traces=False))
+    client.get("key")
+    assert "get_connection" not in vars(client.connection_pool)
+
+    texts = [span.attributes.get("db.query.text") for span in recorded.spans("GET")]
+    assert texts == ["GET ?", "GET key", None]
+    (duration,) = recorded.points("db.client.operation.duration")
+    assert duration.count == 4
+    (use,) = recorded.points("db.client.connection.use_time")
+    assert use.count == 1
+
+
+@pytest.mark.parametrize("query", ["masked", "keys", "hashed_keys"])
+def test_what_is_no_text_harms_nobody(
+    recorded: Recorded, client_with: MakeClient, query: Any
+) -> None:
+    """Names and keys that are not UTF-8, or cannot be sent, leave spans that can be exported."""
+    settings = OtelSettings.model_validate({"query": query, "ignore_keys": ["internal:*"]})
+    client = client_with(recorded.plugin(settings))
+    surrogate = "\ud800"
+    client.set(b"\xff" * 1000, b"\xfe")
+    for command in (
+        (b"\xff\xfe", "argument"),
+        (f"NO{surrogate}SUCH",),
+        ("GET", surrogate),
+        ("EVALSHA", surrogate, 0),
+        ("GET", object()),
+    ):
+        with pytest.raises((redis.RedisError, UnicodeError)):
+            client.execute_command(*command)
+        pipe = client.pipeline(transaction=False).ping()
+        with pytest.raises((redis.RedisError, UnicodeError)):
+            pipe.execute_command(*command).execute()
+
+    spans = recorded.spans()
+    assert len(spans) == 11
+    for span in spans:
+        for text in (span.name, *span.attributes.values()):
+            str(text).encode()
+        assert len(span.attributes["db.query.text"]) < 1100
+    assert not middleware_of(client).bugs["otel"]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from redis_middleware.cli.application import app
-from redis_middleware.embedded import Cluster, Server
+from redis_middleware.embedded import Cluster, SentinelDeployment, Server, standalone
 from redis_middleware_plugins.size_guard.bigkeys import (
     CursorFile,
     CursorFileError,
@@ -105,6 +105,16 @@ def test_a_scan_without_scripts_finds_the_same(without_scripts: str) -> None:
     _check(_scan(without_scripts))
 
 
+def test_servers_without_read_only_scripts_are_scanned_too() -> None:
+    """Where EVAL_RO is not known, as before Redis 7.0, it is EVAL."""
+    with standalone(config={"rename-command": 'EVAL_RO ""'}) as server:
+        with redis.Redis(port=server.port) as client:
+            _fill(client)
+        ((node,), _) = find_nodes(server.url)
+        assert Scan(node.client).method == "scripts (EVAL)"
+        _check(_scan(server.url))
+
+
 def test_a_cluster_is_scanned_on_its_replicas(clean_cluster: Cluster) -> None:
     """Every key of every node is found once, on a replica, with its slot."""
     with redis.RedisCluster.from_url(clean_cluster.url) as client:
@@ -119,6 +129,51 @@ def test_a_cluster_is_scanned_on_its_replicas(clean_cluster: Cluster) -> None:
     assert len(report.nodes) == 3
     assert sum(totals.count for totals in report.slots.values()) == 2502
     assert not any(node.is_replica for node in find_nodes(clean_cluster.url, replicas=False)[0])
+
+
+def test_a_server_is_scanned_on_its_replica(clean_sentinel: SentinelDeployment) -> None:
+    """A replica that is online is preferred outside of clusters too; the primary can be chosen."""
+    primary, (replica, *_) = clean_sentinel.primary, clean_sentinel.replicas
+    with primary.connect() as client:
+        client.set("k", "x")
+        client.execute_command("WAIT", 1, 2000)
+    for url, replicas, server, is_replica in (
+        (primary.url, True, replica, True),
+        (primary.url, False, primary, False),
+        (replica.url, True, replica, True),
+    ):
+        ((node,), is_cluster) = find_nodes(url, replicas=replicas)
+        assert (node.name, node.is_replica) == (f"127.0.0.1:{server.port}", is_replica)
+        assert (node.keys, is_cluster) == (1, False)
+    result = _run(primary.url, "-f", "json")
+    assert f"127.0.0.1:{replica.port}, a replica" in result.stderr
+    assert json.loads(result.stdout)["totals"]["count"] == 1
+    assert f"127.0.0.1:{primary.port}: scripts" in _run(primary.url, "--primaries").stderr
+
+
+def test_databases_can_be_chosen(clean_standalone: Server) -> None:
+    """Every one that has keys, that of the URL, or those named; over sockets too."""
+    server, socket = clean_standalone.url, f"unix://{clean_standalone.unix_socket}"
+    for database in (0, 3, 7):
+        with redis.Redis(port=clean_standalone.port, db=database) as client:
+            client.mset({"in:all": 0, **{f"{database}:{n}": n for n in range(database)}})
+    for arguments, counts in (
+        ((server,), [1, 4, 8]),
+        ((f"{server}/0",), [1]),
+        ((f"{server}/3",), [4]),
+        ((f"{server}?db=3",), [4]),
+        ((f"{server}/3", "--db", 7, "--db", 0), [8, 1]),
+        ((socket,), [1, 4, 8]),
+        ((f"{socket}?db=7",), [8]),
+    ):
+        report = json.loads(_run(*arguments, "-f", "json", "-q").stdout)
+        assert [node["count"] for node in report["nodes"]] == counts
+    report = json.loads(_run(server, "-f", "json", "-q", "--top", 20).stdout)
+    keys = [key["key"] for key in report["types"]["string"]["largest"]]
+    assert keys.count("in:all") == 3
+    assert [node["node"] for node in report["nodes"]] == [
+        f"127.0.0.1:{clean_standalone.port}{end}" for end in ("", "/3", "/7")
+    ]
 
 
 def test_groups_can_go_deeper(filled: Server) -> None:
@@ -169,7 +224,7 @@ def test_a_scan_goes_on_where_it_was_broken_off(filled: Server, tmp_path: Path) 
             cursor_file=file,
             advance=interrupt,
         )
-    progress = file.load()
+    progress = file.load([node.name for node in nodes])
     assert progress is not None
     assert 0 < progress.report.totals.count < 2502
     nodes, _ = find_nodes(filled.url)
@@ -183,10 +238,13 @@ def test_a_cursor_file_is_of_one_target(tmp_path: Path) -> None:
     path = tmp_path / "cursor.json"
     CursorFile(path, "redis://one").save(Progress(Report()))
     with pytest.raises(CursorFileError, match="is of a scan of redis://one"):
-        CursorFile(path, "redis://other").load()
+        CursorFile(path, "redis://other").load(["one"])
+    CursorFile(path, "redis://one").save(Progress(Report(), {"one:6379": "5", "two:6379": None}))
+    with pytest.raises(CursorFileError, match="of a scan of two:6379, and now one:6379, three:"):
+        CursorFile(path, "redis://one").load(["three:6379", "one:6379"])
     path.write_text("nonsense")
     with pytest.raises(CursorFileError, match="cannot be read"):
-        CursorFile(path, "redis://one").load()
+        CursorFile(path, "redis://one").load(["one"])
 
 
 @given(st.lists(st.integers(0, 2**40), min_size=1, max_size=200), st.floats(1, 100))
@@ -261,6 +319,17 @@ def test_the_command_writes_csv(filled: Server, tmp_path: Path) -> None:
     assert sum(int(row["count"]) for row in rows if row["what"] == "type") == 2502
 
 
+@pytest.mark.parametrize("form", ["table", "json", "csv", "html"])
+def test_keys_cannot_write_to_the_terminal(clean_standalone: Server, form: str) -> None:
+    """Control characters and line ends in keys are escaped, in every form of the report."""
+    with redis.Redis(port=clean_standalone.port) as client:
+        client.set("a\x1b[31m\nb\x07:key", "x")
+    output = _run(clean_standalone.url, "-f", form, "-q").stdout
+    assert "\x1b" not in output
+    assert "\x07" not in output
+    assert "a\\x1b[31m\\nb\\x07" in output.replace("\\\\", "\\")
+
+
 def test_the_page_needs_nothing_else(filled: Server, tmp_path: Path) -> None:
     """The HTML is well formed, refers to nothing outside of it, and escapes keys."""
     with redis.Redis(port=filled.port) as client:
@@ -289,9 +358,20 @@ def test_the_exit_status_is_for_monitoring(filled: Server) -> None:
 def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
     """The message has the address, never the password."""
     result = _run("redis://:secret@127.0.0.1:1/0", "-q")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "127.0.0.1:1" in result.output
     assert "secret" not in result.output
+
+
+def test_a_file_that_cannot_be_written_is_told(clean_standalone: Server, tmp_path: Path) -> None:
+    """Before the scan where its directory is not there, else after it; never with a traceback."""
+    for option in ("--output", "--resume"):
+        result = _run(clean_standalone.url, "-q", option, tmp_path / "missing" / "file")
+        assert result.exit_code == 2
+        assert "there is no directory" in result.output
+    result = _run(clean_standalone.url, "-q", "-f", "html", "-o", tmp_path)
+    assert result.exit_code == 2
+    assert "Is a directory" in result.output
 
 
 def test_an_empty_server_has_an_empty_report(clean_standalone: Server) -> None:

@@ -86,6 +86,27 @@ def test_what_does_not_grow_is_not_refused_at_the_limit(
                 refused()
 
 
+def _count_up_to(client: Any, end: int) -> None:
+    for number in range(0, end, 10):
+        client.pfadd("k", *range(number, number + 10))
+
+
+@pytest.mark.parametrize("strict", [False, True], ids=["counted", "strict"])
+def test_a_hyperloglog_is_counted_where_it_can_reach_its_limit(
+    clean_standalone: Server, strict: bool
+) -> None:
+    """PFADD is asked for STRLEN near the limit, and refused above it."""
+    with guarded(clean_standalone, max_value=2000, strict=strict, sampling=0.0) as client:
+        with pytest.raises(ValueTooLarge) as error:
+            _count_up_to(client, 5000)
+        assert error.value.limit == "max_value"
+        assert 1990 <= client.strlen("k") <= 2500
+    with guarded(clean_standalone, max_value="12 KiB", sampling=0.0) as client:
+        client.config_resetstat()
+        client.pfadd("other", *range(1000))
+        assert "strlen" not in calls(clean_standalone)
+
+
 def test_what_others_trimmed_can_be_written_again(clean_standalone: Server) -> None:
     """Before it refuses for what it remembers, the guard asks the server."""
     with guarded(clean_standalone, **LIMIT) as client, clean_standalone.connect() as bare:

@@ -11,6 +11,7 @@ import redis
 import redis.asyncio
 from hypothesis import given
 from hypothesis import strategies as st
+from redis.exceptions import DataError
 from tests.plugins.size_guard.guarded import calls, found, guarded
 
 from redis_middleware import wrap
@@ -33,11 +34,21 @@ PAGED: dict[str, Callable[[Any], Any]] = {
 WHOLE: dict[str, Callable[[Any], Any]] = {
     **PAGED,
     "SUNION": lambda client: client.sunion("{k}s", "{k}s2"),
-    "SINTER": lambda client: client.sinter("{k}s", "{k}s2"),
+    "SINTER": lambda client: client.sinter("{k}s", "{k}s"),
     "SDIFF": lambda client: client.sdiff("{k}s", "{k}s2"),
     "ZUNION": lambda client: client.zunion(["{k}z", "{k}z2"]),
     "ZRANGEBYSCORE": lambda client: client.zrangebyscore("{k}z", "-inf", "+inf"),
     "ZREVRANGEBYSCORE": lambda client: client.zrevrangebyscore("{k}z", "+inf", "-inf"),
+    "ZRANGE BYSCORE": lambda client: client.zrange("{k}z", "-inf", "+inf", byscore=True),
+    "ZRANGE BYSCORE REV": lambda client: client.zrange(
+        "{k}z", "+inf", "-inf", byscore=True, desc=True
+    ),
+    "ZRANGE BYLEX": lambda client: client.zrange("{k}z", "-", "+", bylex=True),
+    "ZREVRANGEBYLEX": lambda client: client.zrevrangebylex("{k}z", "+", "-"),
+    "ZINTER": lambda client: client.zinter(["{k}z", "{k}z"]),
+    "ZDIFF": lambda client: client.zdiff(["{k}z", "{k}z2"]),
+    "XREVRANGE": lambda client: client.xrevrange("{k}x"),
+    "SORT of a set": lambda client: client.sort("{k}s", start=0, num=10),
     "ZRANGEBYLEX": lambda client: client.zrangebylex("{k}z", "-", "+"),
     "SORT": lambda client: client.sort("{k}l"),
     "XRANGE": lambda client: client.xrange("{k}x"),
@@ -126,6 +137,51 @@ def test_reads_are_only_reported_by_default(clean_standalone: Server, caplog: An
             assert len(client.hgetall("{k}h")) == 2000
         assert "hlen" not in calls(clean_standalone)
     assert "HGETALL of key b'{k}h': it reads 2000 elements at once" in caplog.text
+
+
+@pytest.mark.parametrize("name", [*WHOLE, "XRANGE of a part", "ZRANGE BYSCORE with a limit"])
+def test_every_big_read_is_reported(clean_standalone: Server, name: str) -> None:
+    """What is not asked about before is counted when its reply has come."""
+    reads = {
+        **WHOLE,
+        "XRANGE of a part": lambda client: client.xrange("{k}x", min="1"),
+        "ZRANGE BYSCORE with a limit": lambda client: client.zrange(
+            "{k}z", 0, 5000, byscore=True, offset=10, num=1500
+        ),
+        "SORT of a set": lambda client: client.sort("{k}s"),
+    }
+    with guarded(clean_standalone, max_read=1000) as client:
+        _fill(client)
+        reads[name](client)
+        assert found(client, "max_read", "warn") == 1
+
+
+def test_ranges_of_scores_are_not_paged(clean_standalone: Server) -> None:
+    """The server would count up to each page: they go out whole, and are reported."""
+    with guarded(clean_standalone, reads="page", max_read=100) as client:
+        _fill(client)
+        assert len(client.zrange("{k}z", 0, 5000, byscore=True)) == 2000
+        assert found(client, "max_read", "warn") == 1
+
+
+def test_rules_are_found_by_the_first_key(clean_standalone: Server) -> None:
+    """Also where a number of keys comes before it."""
+    rules = [{"keys": "{k}*", "reads": "reject", "max_read": 5}]
+    with guarded(clean_standalone, rules=rules) as client:
+        client.zadd("{k}z", {str(n): n for n in range(10)})
+        with pytest.raises(ReadTooLarge):
+            client.zunion(["{k}z"])
+
+
+@pytest.mark.parametrize("args", [("HGETALL", None), ("MGET", *[None] * 9), ("SUNION", True)])
+def test_what_redis_py_refuses_keeps_its_error(
+    clean_standalone: Server, args: tuple[Any, ...]
+) -> None:
+    """A key of a type that redis-py does not take is its own DataError."""
+    with guarded(clean_standalone, reads="reject", max_read=5) as client:
+        with pytest.raises(DataError) as error:
+            client.execute_command(*args)
+        assert not isinstance(error.value, ReadTooLarge)
 
 
 def test_keys_can_be_refused(clean_standalone: Server) -> None:

@@ -11,7 +11,8 @@ from tests.plugins.size_guard.guarded import calls, found, guarded
 
 from redis_middleware import wrap
 from redis_middleware.embedded import Cluster, Server, standalone
-from redis_middleware_plugins.size_guard import SizeGuard
+from redis_middleware.testing import Script
+from redis_middleware_plugins.size_guard import SizeGuard, SizeGuardSettings
 
 
 def test_deletes_are_sent_as_unlink(clean_standalone: Server) -> None:
@@ -29,6 +30,58 @@ def test_deletes_are_sent_as_unlink(clean_standalone: Server) -> None:
         assert calls(clean_standalone)["unlink"] == 6
         assert client.expire("e", 100) is False
         assert client.dbsize() == 0
+
+
+NOW_SECONDS = 1_700_000_000
+REMOVING: list[tuple[Any, ...]] = [
+    ("EXPIRE", "k", 0),
+    ("EXPIRE", "k", -5),
+    ("PEXPIRE", "k", "-1"),
+    ("EXPIREAT", "k", NOW_SECONDS),
+    ("EXPIREAT", "k", -5),
+    ("PEXPIREAT", "k", NOW_SECONDS * 1000),
+    ("SET", "k", "x", "EXAT", NOW_SECONDS),
+    ("SET", "k", "x", "PXAT", b"1000"),
+]
+
+
+@pytest.mark.parametrize("args", REMOVING, ids=str)
+def test_a_time_that_is_over_removes_the_key(args: tuple[Any, ...]) -> None:
+    """EXPIREAT and its kin with a time in the past, by the given clock, are UNLINK too."""
+    script = Script(_guard(unlink="always")).replies(1, 0)
+    assert script.run(*args) is True
+    assert script.sent == [("UNLINK", "k")]
+    assert script.run(*args) is (args[0] == "SET")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("EXPIRE", "k", 1),
+        ("EXPIRE", "k", 0, "NX"),
+        ("EXPIRE", "k", -(2**62)),
+        ("EXPIRE", "k", "soon"),
+        ("EXPIREAT", "k", NOW_SECONDS + 1),
+        ("PEXPIREAT", "k", NOW_SECONDS * 1000 + 1),
+        ("PEXPIREAT", "k", 0, "GT"),
+        ("SET", "k", "x", "EXAT", NOW_SECONDS + 1),
+        ("SET", "k", "x", "EXAT", 0),
+        ("SET", "k", "x", "EX", 0),
+        ("SET", "k", "x", "EXAT", 1000, "NX"),
+        ("GETEX", "k", "EXAT", 1000),
+    ],
+    ids=str,
+)
+def test_other_times_go_out_as_they_are(args: tuple[Any, ...]) -> None:
+    """So do conditions and errors, which only the server can judge, and GETEX, which is of strings:
+    those the server frees at once in any case."""
+    script = Script(_guard(unlink="always")).replies(True)
+    assert script.run(*args) is True
+    assert script.sent == [args]
+
+
+def _guard(**table: Any) -> SizeGuard:
+    return SizeGuard(SizeGuardSettings.model_validate(table), wall_clock=lambda: NOW_SECONDS)
 
 
 def test_servers_that_free_in_the_background_get_del(clean_standalone: Server) -> None:
@@ -90,12 +143,26 @@ def test_keys_are_given_a_time_to_live(clean_standalone: Server) -> None:
         client.expire("c:hash", 1000)
         client.hset("c:hash", "g", 1)
         assert client.ttl("c:hash") > 900
+        client.execute_command("RESTORE", "c:restored", 0, client.dump("c:hash"))
+        assert 0 < client.ttl("c:restored") <= 110
+        client.incr("c:number")
+        assert 0 < client.ttl("c:number") <= 110
+        client.execute_command("SET", "c:without", "x", "KEEPTTL")
+        assert 0 < client.ttl("c:without") <= 110
         client.mset({"c:m1": 1, "c:m2": 2, "other": 3})
         assert 0 < client.ttl("c:m1") <= 110
         assert 0 < client.ttl("c:m2") <= 110
         assert client.ttl("other") == -1
         assert client.set("c:got", "x", get=True) is None
         assert 0 < client.ttl("c:got") <= 110
+
+
+def test_a_hash_whose_fields_expire_is_given_one_too() -> None:
+    """HSETEX gives fields a time to live, and the key none."""
+    guard = SizeGuard(SizeGuardSettings.model_validate({"ttl": 100, "ttl_jitter": 0}))
+    script = Script(guard).answers(lambda command: 1)
+    assert script.run("HSETEX", "k", "EX", 10, "FIELDS", 1, "f", 1) == 1
+    assert script.sent[1] == ("PEXPIRE", b"k", 100_000, "NX")
 
 
 def test_keys_are_trimmed_with_the_write(clean_standalone: Server) -> None:

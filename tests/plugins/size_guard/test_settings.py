@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ import pytest
 import redis
 from tests.discovery.conftest import install
 from tests.discovery.distributions import Installer
-from tests.plugins.size_guard.guarded import guarded
+from tests.plugins.size_guard.guarded import guard_of, guarded
 from typer.testing import CliRunner
 
 from redis_middleware import SettingsError, middleware_of, wrap
 from redis_middleware.cli.application import app
 from redis_middleware.discovery import installed_plugins
 from redis_middleware.embedded import Server
+from redis_middleware.readings import Reading
 from redis_middleware.settings import load_settings
 from redis_middleware.testing import Script
 from redis_middleware_plugins.size_guard import SizeGuard, SizeGuardSettings, ValueTooLarge
@@ -110,6 +112,43 @@ def test_a_rule_that_never_decides_anything_is_told(tmp_path: Path, install: Ins
     assert '#2, keys = "session:*": it never decides anything' in result.output.replace("\n", " ")
 
 
+@pytest.mark.parametrize(
+    ("rules", "idle"),
+    [
+        ([{"keys": "user:*", "ttl": 5}, {"keys": "user:1:*", "ttl": 9}], "#2"),
+        ([{"commands": ["rpush"], "ttl": 5}, {"commands": ["RPUSH"], "ttl": 9}], "#2"),
+        ([{"commands": ["GET"], "max_value": 5}], "the guard does nothing about GET"),
+        ([{"keys": "user:1:*", "ttl": 5}, {"keys": "user:*", "ttl": 9}], None),
+        ([{"keys": "u?er:*", "ttl": 5}, {"keys": "user:*", "ttl": 9}], None),
+        ([{"keys": "user:*", "ttl": 5}, {"keys": "user:*", "max_value": 9}], None),
+        ([{"commands": ["RPUSH"], "ttl": 5}, {"ttl": 9}], None),
+        ([{"commands": ["GET"], "reply_bytes": 5}], None),
+        ([{"commands": ["hash", "read"], "max_read": 5}], None),
+    ],
+)
+def test_what_is_an_idle_rule(rules: list[dict[str, Any]], idle: str | None, caplog: Any) -> None:
+    """One behind another that is for all its keys and commands, or of commands that are not
+    guarded; of what may be useful nothing is said."""
+    with caplog.at_level(logging.WARNING):
+        SizeGuard(_settings({"rules": rules}))
+    assert (idle is not None) == ("never decides anything" in caplog.text)
+    assert idle is None or idle in caplog.text
+
+
+def test_set_is_a_command_and_a_class() -> None:
+    """In upper case the command is meant, in lower case the commands of sets."""
+    rules = [
+        {"commands": ["SET"], "max_value": 10},
+        {"commands": ["set"], "max_element": 5},
+    ]
+    script = Script(SizeGuard(_settings({"mode": "reject", "rules": rules}))).answers(lambda _: 1)
+    assert script.run("SADD", "k", *["x"] * 20) == 1
+    assert script.run("SET", "k", "x" * 10) == 1
+    for args in (("SET", "k", "x" * 11), ("SADD", "k", "x" * 6)):
+        with pytest.raises(ValueTooLarge):
+            script.run(*args)
+
+
 def test_settings_change_while_the_client_runs(clean_standalone: Server, tmp_path: Path) -> None:
     """Known sizes and counts stay; limits and the commands that are wanted are the new ones."""
     file = tmp_path / "redis-middleware.toml"
@@ -144,38 +183,28 @@ def test_a_limit_below_what_is_there_lets_it_shrink(clean_standalone: Server) ->
         assert client.hset("k", "new", 1) == 1
 
 
-def test_findings_are_an_opentelemetry_counter(clean_standalone: Server) -> None:
-    """Findings are counted by limit, action and command, without keys."""
-    from opentelemetry import metrics
-    from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-
-    reader = InMemoryMetricReader()
-    provider = MeterProvider([reader])
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        guarded(clean_standalone, max_value=10) as client,
-    ):
-        patch.setattr(metrics, "get_meter", provider.get_meter)
-        middleware = middleware_of(client)
-        middleware.remove("size_guard")
-        middleware.add(SizeGuard)
-        with pytest.raises(ValueTooLarge):
-            client.set("secret-key", b"x" * 11 * 2**20)
-    data: Any = reader.get_metrics_data()
-    (metric,) = [
-        each
-        for each in data.resource_metrics[0].scope_metrics[0].metrics
-        if each.name.endswith("findings")
+def test_counts_are_metrics(clean_standalone: Server) -> None:
+    """Findings by limit, what was done and command, and what was sent unasked; never a key."""
+    with guarded(clean_standalone, max_value=10, unlink="always") as client:
+        for _ in range(2):
+            with pytest.raises(ValueTooLarge):
+                client.set("secret-key", "x" * 11)
+        client.delete("secret-key")
+        findings, commands = guard_of(client).metrics()
+    assert (findings.name, commands.name) == ("size_guard.findings", "size_guard.commands")
+    assert findings.readings == [
+        Reading(2, {"limit": "max_value", "action": "reject", "db.operation.name": "SET"})
     ]
-    (point,) = metric.data.data_points
-    assert metric.name == "redis_middleware.size_guard.findings"
-    assert point.value == 1
-    assert dict(point.attributes) == {
-        "limit": "max_value",
-        "action": "reject",
-        "db.operation.name": "SET",
-    }
+    assert commands.readings == [
+        Reading(1, {"sent": "unlink", "action": "sent", "db.operation.name": "DEL"})
+    ]
+
+
+def test_the_alert_is_for_warnings_and_refusals() -> None:
+    """What is only observed, or answered in pages, wakes nobody up."""
+    rules = (files("redis_middleware_plugins.otel") / "dashboards" / "alerts.yml").read_text()
+    alert = rules.partition("RedisBigKey")[2].partition("- alert")[0]
+    assert 'size_guard_findings_total{action=~"warn|reject"}' in alert
 
 
 def test_warnings_have_the_key_and_no_values(clean_standalone: Server, caplog: Any) -> None:

@@ -14,7 +14,7 @@ from redis.exceptions import DataError, ResponseError
 from tests.plugins.size_guard.guarded import calls, found, guarded
 
 from redis_middleware.embedded import Server
-from redis_middleware.testing import FakeClock, Script
+from redis_middleware.testing import FakeClock, Script, command
 from redis_middleware_plugins.size_guard import SizeGuard, SizeGuardSettings, ValueTooLarge
 from redis_middleware_plugins.size_guard.writes import MEASURES
 
@@ -37,21 +37,44 @@ REFUSED: dict[str, tuple[str, tuple[Any, ...]]] = {
     "restore": ("max_value", ("RESTORE", "k", 0, BIG)),
     "pfadd": ("max_value", ("PFADD", "k", BIG)),
     "eval": ("max_value", ("EVAL", "return 1", 1, "k", BIG)),
+    "evalsha": ("max_value", ("EVALSHA", "0" * 40, 1, "k", BIG)),
+    "fcall": ("max_value", ("FCALL", "function", 0, BIG)),
     "json": ("max_value", ("JSON.SET", "k", "$", BIG)),
+    "json of several": ("max_value", ("JSON.MSET", "a", "$", "1", "k", "$", BIG)),
+    "restore with options": ("max_value", ("RESTORE", "k", 0, BIG, "REPLACE")),
     "hset total": ("max_value", ("HSET", "k", "a", "x" * 90, *["b", "x" * 90] * 11)),
     "rpush element": ("max_element", ("RPUSH", "k", "x" * 101)),
     "lset element": ("max_element", ("LSET", "k", 0, "x" * 101)),
     "sadd element": ("max_element", ("SADD", "k", "x" * 101)),
     "zadd element": ("max_element", ("ZADD", "k", "NX", 1, "x" * 101)),
     "geoadd element": ("max_element", ("GEOADD", "k", 1, 2, "x" * 101)),
+    "zincrby element": ("max_element", ("ZINCRBY", "k", 1, "x" * 101)),
+    "linsert element": ("max_element", ("LINSERT", "k", "BEFORE", "a", "x" * 101)),
     "hset element": ("max_element", ("HSET", "k", "x" * 60, "x" * 60)),
+    "hsetnx element": ("max_element", ("HSETNX", "k", "x" * 60, "x" * 60)),
+    "hsetex element": ("max_element", ("HSETEX", "k", "EX", 9, "FIELDS", 1, "x" * 60, "x" * 60)),
+    "hincrby element": ("max_element", ("HINCRBY", "k", "x" * 101, 1)),
     "xadd entry": ("max_element", ("XADD", "k", "MAXLEN", "~", 5, "*", "f", "x" * 101)),
+    "xadd entry of a producer": (
+        "max_element",
+        ("XADD", "k", "NOMKSTREAM", "IDMP", "p", "i", "MAXLEN", 5, "*", "f", "x" * 101),
+    ),
     "rpush elements": ("max_elements", ("RPUSH", "k", *range(11))),
+    "lpush elements": ("max_elements", ("LPUSH", "k", *range(11))),
+    "sadd elements": ("max_elements", ("SADD", "k", *range(11))),
+    "hsetex elements": ("max_elements", ("HSETEX", "k", "FIELDS", 11, *range(22))),
     "hset elements": ("max_elements", ("HSET", "k", *range(22))),
     "zadd elements": ("max_elements", ("ZADD", "k", "CH", *range(22))),
     "geoadd elements": ("max_elements", ("GEOADD", "k", *range(33))),
     "key": ("max_key", ("SET", "k" * 51, "x")),
     "key of several": ("max_key", ("MSET", "a", 1, "k" * 51, 2)),
+    "key of a number": ("max_key", ("INCRBY", "k" * 51, 1)),
+    "key of a hyperloglog": ("max_key", ("PFMERGE", "k" * 51, "a")),
+    "key of a result": ("max_key", ("SUNIONSTORE", "k" * 51, "a")),
+    "key of sorted elements": ("max_key", ("SORT", "a", "STORE", "k" * 51)),
+    "key of a moved element": ("max_key", ("LMOVE", "a", "k" * 51, "LEFT", "LEFT")),
+    "key of a copy": ("max_key", ("COPY", "a", "k" * 51)),
+    "new name": ("max_key", ("RENAME", "a", "k" * 51)),
     "arguments": ("max_arguments", ("MSET", *range(102))),
 }
 LIMITS = {
@@ -176,11 +199,20 @@ def test_what_redis_py_refuses_keeps_its_error(clean_standalone: Server, args: A
         ("SETBIT", "k", -5, 1),
         ("BITFIELD", "k", "SET", "u99", 0, 1),
         ("BITFIELD", "k", "SET", "u8"),
+        ("BITFIELD", "k", "SET", "u8", -1, 1),
+        ("BITFIELD", "k", "SET", "u8", "#-1", 1),
         ("HSET", "k", "f"),
         ("ZADD", "k"),
         ("XADD", "k", "MAXLEN"),
         ("EVAL", "return 1", "many"),
         ("RESTORE", "k", 0),
+        ("SET", 5),
+        ("APPEND", 5),
+        ("RPUSH", memoryview(b"k")),
+        ("HSET", 5, 6),
+        ("INCRBY", "k", "many"),
+        ("PFMERGE",),
+        ("SORT", "k", "STORE"),
     ],
 )
 def test_malformed_commands_get_the_servers_error(
@@ -203,6 +235,10 @@ def _set_range(offset: int, bit: int, field: int, width: int) -> list[tuple[Any,
         ("SETBIT", "k", bit, 1),
         ("BITFIELD", "k", "SET", f"u{width}", field, 1),
         ("BITFIELD", "k", "OVERFLOW", "SAT", "INCRBY", f"i{width}", f"#{field}", 1),
+        (
+            *("BITFIELD", "k", "GET", "u8", 10**6, "SET", f"u{width}", field, 1),
+            *("OVERFLOW", "FAIL", "INCRBY", "i8", f"#{bit % 1000}", 1, "SET", "u1", "#7", 1),
+        ),
     ]
 
 
@@ -274,8 +310,33 @@ def test_a_get_costs_no_more(clean_standalone: Server) -> None:
     from redis_middleware.commands import spec_of
 
     guard = SizeGuard(SizeGuardSettings())
-    assert not any(guard.wants(spec_of(name)) for name in ("GET", "HGET", "PING", "EXISTS", "INCR"))
+    assert not any(guard.wants(spec_of(name)) for name in ("GET", "HGET", "PING", "EXISTS", "TTL"))
     assert guard.wants(spec_of("SET"))
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("SET", "k", b"x"),
+        ("SET", "k", "x", "EX", 10),
+        ("SET", "k", "x", "PXAT", 2**50),
+        ("SET", b"k", 5),
+        ("SETEX", "k", 10, "x"),
+        ("MSET", "a", 1, "b", 2.5),
+        ("SETBIT", "k", 7, 1),
+        ("INCR", "k"),
+        ("PFADD", "k", "x"),
+        ("LSET", "k", 0, "x"),
+        ("EVAL", "return 1", 0),
+        ("EXPIRE", "k", 10),
+        ("EXPIREAT", "k", 2**40),
+        ("GEORADIUS", "k", 1, 2, 3, "km"),
+    ],
+    ids=str,
+)
+def test_what_fits_and_needs_no_look_afterwards_has_no_flow(args: tuple[Any, ...]) -> None:
+    """The hook answers that there is nothing to do around the command: no generator is made."""
+    assert SizeGuard(SizeGuardSettings()).redis_command(command(*args)) is None
 
 
 def test_nothing_more_is_sent_for_small_writes(clean_standalone: Server) -> None:

@@ -56,9 +56,7 @@ def test_a_rollout_divides_the_keys_of_its_old_side() -> None:
 
 def test_a_rollout_may_start_from_a_route() -> None:
     """Keys that a route sends to the old side take part, the client's own do not."""
-    routes = Routes(
-        _routes(proxy="sessions:*"), _rollout(route="proxy", to="cluster", percent=100)
-    )
+    routes = Routes(_routes(proxy="sessions:*"), _rollout(route="proxy", to="cluster", percent=100))
     assert routes.of(b"sessions:1") == Destination("cluster", "new")
     assert routes.of(b"user:1") == Destination("client")
 

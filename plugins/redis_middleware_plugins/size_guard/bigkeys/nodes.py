@@ -1,98 +1,188 @@
-"""Which servers to scan: the one that was named, or one of each shard of its cluster."""
+"""Which servers and databases to scan: those that hold all keys between them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import redis
+from redis.connection import parse_url
 from redis.exceptions import RedisError, ResponseError
 
-__all__ = ["Node", "find_nodes"]
+__all__ = ["Databases", "Node", "find_nodes", "named_database"]
+
+Databases = Sequence[int] | Literal["all"] | None
+"""Numbers of databases; all that have keys; ``None`` for the one that the URL names, or 0."""
+
+_Address = tuple[str, int]
 
 
 class Node(NamedTuple):
-    """A server to scan.
+    """A database of a server to scan.
 
     Attributes:
-        name: host and port, or the path of its socket.
+        name: host and port, or the path of its socket, and the database unless it is 0.
         client: a client of it, with one connection, whose replies are bytes.
         keys: how many keys it has.
-        is_replica: whether it is a replica.
+        is_replica: whether the server is a replica.
+        database: the number of the database.
     """
 
     name: str
     client: redis.Redis
     keys: int
     is_replica: bool
+    database: int = 0
 
 
-def find_nodes(url: str, *, replicas: bool = True) -> tuple[list[Node], bool]:
-    """Find the servers that hold all keys between them.
+def find_nodes(
+    url: str, *, replicas: bool = True, databases: Databases = None
+) -> tuple[list[Node], bool]:
+    """Find the databases that hold all keys between them.
 
     Args:
         url: the URL of a server, of any one of a cluster.
-        replicas: whether to ask a replica of each shard, where one is there, not its primary.
+        replicas: whether to ask a replica that is online in the place of each primary.
+        databases: which databases.
 
     Returns:
-        The servers, and whether they are a cluster.
+        The databases, server by server, and whether the servers are a cluster.
 
     Raises:
         redis.exceptions.RedisError: the server cannot be asked.
     """
-    client = redis.Redis.from_url(url, single_connection_client=True, decode_responses=False)
-    settings = client.get_connection_kwargs()
-    information: Any = client.info("cluster")
-    if not information.get("cluster_enabled"):
-        name = settings.get("path") or f"{settings['host']}:{settings.get('port', 6379)}"
-        return [Node(name, client, _count(client), False)], False
-    client.close()
-
-    def connect(host: str, port: int) -> redis.Redis:
-        return redis.Redis.from_url(
-            url_at(url, host, port), single_connection_client=True, decode_responses=False
-        )
-
-    return [_node_of(servers, connect, replicas) for servers in _shards(url)], True
+    if databases is None:
+        databases = [named_database(url) or 0]
+    with _connect(url, None) as client:
+        information: Any = client.info("cluster")
+        is_cluster = bool(information.get("cluster_enabled"))
+        shards = _shards(client) if is_cluster else [_Shard(None, *_replicas(client))]
+    nodes: list[Node] = []
+    for shard in shards:
+        nodes += _nodes_of_shard(url, shard if replicas else shard._replace(others=[]), databases)
+    return nodes, is_cluster
 
 
-def url_at(url: str, host: str, port: int) -> str:
-    """The same URL, credentials and options included, with another host and port."""
-    parts = urlsplit(url)
-    credentials, at, _ = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{credentials}{at}{host}:{port}"))
+def named_database(url: str) -> int | None:
+    """The number of the database that a URL names; ``None`` where it names none."""
+    database: int | None = _named(url).get("db")
+    return database
 
 
-def _shards(url: str) -> list[list[tuple[str, int]]]:
-    """Host and port of each shard's servers, its primary first."""
-    with redis.Redis.from_url(url, decode_responses=False) as client:
-        host = client.get_connection_kwargs()["host"]
-        ranges: Any = client.execute_command("CLUSTER SLOTS")
-    shards: dict[tuple[str, int], list[tuple[str, int]]] = {}
+def _named(url: str) -> dict[str, Any]:
+    """What redis-py reads in a URL."""
+    parse: Any = parse_url
+    return dict(parse(url))
+
+
+class _Shard(NamedTuple):
+    """Servers with the same keys.
+
+    Attributes:
+        primary: its address; ``None`` for that of the URL.
+        others: the addresses of its replicas.
+        history: what those of them have in ``master_replid`` that are really its replicas; empty
+            where the cluster vouches for them.
+    """
+
+    primary: _Address | None
+    others: list[_Address]
+    history: str = ""
+
+
+def _shards(client: redis.Redis) -> list[_Shard]:
+    host = client.get_connection_kwargs().get("host", "localhost")
+    ask: Any = client.execute_command
+    ranges = ask("CLUSTER SLOTS")
+    shards: dict[_Address, list[_Address]] = {}
     for _, _, *servers in ranges:
         # An empty host is the one that was asked.
-        addresses = [((_text(each[0]) or host), int(each[1])) for each in servers]
-        shards[addresses[0]] = addresses
-    return list(shards.values())
+        primary, *others = [((_text(each[0]) or host), int(each[1])) for each in servers]
+        shards[primary] = others
+    return [_Shard(primary, others) for primary, others in shards.items()]
 
 
-def _node_of(
-    servers: list[tuple[str, int]], connect: Callable[[str, int], redis.Redis], replicas: bool
-) -> Node:
-    primary, *others = servers
-    for host, port in others if replicas else []:
-        client = connect(host, port)
+def _replicas(client: redis.Redis) -> tuple[list[_Address], str]:
+    """The addresses of a primary's replicas that are online, and its history."""
+    replication: Any = client.info("replication")
+    online = [
+        (str(each["ip"]), int(each["port"]))
+        for name, each in replication.items()
+        if name.startswith("slave") and isinstance(each, dict) and each.get("state") == "online"
+    ]
+    return online, str(replication.get("master_replid", ""))
+
+
+def _nodes_of_shard(url: str, shard: _Shard, databases: Databases) -> list[Node]:
+    for address in shard.others:
         try:
-            client.readonly()
-            keys = _count(client)
+            nodes = _nodes_at(url, address, databases, shard)
         except RedisError:
             # A replica that is down is no reason not to scan its primary.
-            client.close()
-        else:
-            return Node(f"{host}:{port}", client, keys, True)
-    client = connect(*primary)
-    return Node(f"{primary[0]}:{primary[1]}", client, _count(client), False)
+            continue
+        if nodes:
+            return nodes
+    return _nodes_at(url, shard.primary, databases)
+
+
+def _nodes_at(
+    url: str, address: _Address | None, databases: Databases, replica_of: _Shard | None = None
+) -> list[Node]:
+    """The databases of a server; none where it is not the replica that it is taken for."""
+    in_cluster = replica_of is not None and not replica_of.history
+    with _connect(url, address) as client:
+        replication: Any = client.info("replication")
+        # Seen from here, a replica's address may be that of quite another server.
+        if replica_of and not in_cluster and replication.get("master_replid") != replica_of.history:
+            return []
+        if databases == "all":
+            keyspace: Any = client.info("keyspace")
+            databases = sorted(int(name.removeprefix("db")) for name in keyspace) or [0]
+    nodes = []
+    for database in databases or ():
+        client = _connect(url, address, database, reads_replica=in_cluster)
+        name = _name(url, address, database)
+        is_replica = replication.get("role") == "slave"
+        nodes.append(Node(name, client, _count(client), is_replica, database))
+    return nodes
+
+
+def _connect(
+    url: str, address: _Address | None, database: int = 0, *, reads_replica: bool = False
+) -> redis.Redis:
+    """A client with one connection, of the URL's server or of another one like it."""
+    parts = urlsplit(url)
+    place = parts.netloc
+    if address is not None:
+        credentials, at, _ = parts.netloc.rpartition("@")
+        host = f"[{address[0]}]" if ":" in address[0] else address[0]
+        place = f"{credentials}{at}{host}:{address[1]}"
+    path = parts.path if parts.scheme == "unix" else ""
+    # The database that a URL names has precedence over the one asked for.
+    options = [(name, value) for name, value in parse_qsl(parts.query) if name != "db"]
+    return redis.Redis.from_url(
+        f"{parts.scheme}://{place}{path}?{urlencode(options)}",
+        db=database,
+        single_connection_client=True,
+        decode_responses=False,
+        redis_connect_func=_allow_reading if reads_replica else None,
+    )
+
+
+def _allow_reading(connection: Any) -> None:
+    """Set up a connection so that a replica of a cluster answers, also when it is made anew."""
+    connection.on_connect()
+    connection.send_command("READONLY")
+    connection.read_response()
+
+
+def _name(url: str, address: _Address | None, database: int) -> str:
+    named = _named(url)
+    if address is None and "path" in named:
+        return f"{named['path']}?db={database}" if database else str(named["path"])
+    host, port = address or (named.get("host", "localhost"), named.get("port", 6379))
+    return f"{host}:{port}/{database}" if database else f"{host}:{port}"
 
 
 def _count(client: redis.Redis) -> int:

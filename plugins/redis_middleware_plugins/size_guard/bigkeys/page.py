@@ -59,13 +59,11 @@ def as_html(report: Report, title: str) -> str:
 
 def _kind(kind: KindReport) -> Iterable[str]:
     yield "<h3>Percentiles</h3>"
-    yield _table(
-        ("", *[f"{percent}%" for percent in PERCENTILES]),
-        [
-            ("bytes", *[in_bytes(kind.sizes.percentile(percent)) for percent in PERCENTILES]),
-            ("elements", *[f"{kind.lengths.percentile(percent):,}" for percent in PERCENTILES]),
-        ],
-    )
+    rows = [("bytes", *[in_bytes(kind.sizes.percentile(percent)) for percent in PERCENTILES])]
+    if kind.longest:
+        lengths = [f"{kind.lengths.percentile(percent):,}" for percent in PERCENTILES]
+        rows.append(("elements", *lengths))
+    yield _table(("", *[f"{percent}%" for percent in PERCENTILES]), rows)
     octaves = kind.sizes.by_octave()
     most = max(octaves.values(), default=1)
     yield "<h3>Sizes</h3>"

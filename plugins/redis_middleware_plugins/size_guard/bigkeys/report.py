@@ -8,6 +8,7 @@ from itertools import compress
 from typing import Any, NamedTuple
 
 from redis_middleware.commands import key_slot
+from redis_middleware.key_display import printable
 from redis_middleware_plugins.size_guard.bigkeys.histogram import Histogram
 from redis_middleware_plugins.size_guard.bigkeys.samples import KeysOfKind
 
@@ -24,7 +25,7 @@ class BigKey(NamedTuple):
     Attributes:
         size: bytes in memory.
         elements: elements; 0 for strings and other types that have none.
-        key: the key as text, what is not UTF-8 escaped.
+        key: the key as text, with what cannot be printed escaped.
         persistent: whether it has no time to live.
         node: the server that was asked.
     """
@@ -104,12 +105,12 @@ class KindReport:
             key = BigKey(
                 found.sizes[index],
                 found.elements[index] if found.elements else 0,
-                found.keys[index].decode("utf-8", "backslashreplace"),
+                printable(found.keys[index]),
                 bool(found.persistent[index]),
                 node,
             )
             # A key may come twice in a scan.
-            if any(known.key == key.key for _, known in heap):
+            if any((known.key, known.node) == (key.key, node) for _, known in heap):
                 continue
             heapq.heappush(heap, (measure, key))
             if len(heap) > self._top:
@@ -261,4 +262,4 @@ class Report:
 
 
 def _shown(prefix: bytes) -> str:
-    return prefix.decode("utf-8", "backslashreplace") if prefix else WITHOUT_PREFIX
+    return printable(prefix) if prefix else WITHOUT_PREFIX

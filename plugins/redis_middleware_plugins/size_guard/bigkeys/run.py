@@ -72,7 +72,7 @@ def run_scan(
 
 
 def key_sizes(node: Node) -> dict[str, dict[str, int]]:
-    """What the server knows of the sizes of its keys, for nothing: ``INFO keysizes``.
+    """What the server knows of the sizes of a database's keys, for nothing: ``INFO keysizes``.
 
     Returns:
         For each type, such as ``"hashes"``, how many keys have elements (or, of strings, bytes)
@@ -86,7 +86,7 @@ def key_sizes(node: Node) -> dict[str, dict[str, int]]:
     sizes: dict[str, dict[str, int]] = {}
     for name, histogram in information.items():
         database, _, kind = name.partition("_distrib_")
-        if database.startswith("db") and isinstance(histogram, dict):
+        if database == f"db{node.database}" and isinstance(histogram, dict):
             kinds = sizes.setdefault(kind.removesuffix("_sizes").removesuffix("_items"), {})
             for at, count in histogram.items():
                 kinds[str(at)] = kinds.get(str(at), 0) + int(count)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,15 @@ class CursorFile:
         self.path = path
         self._target = target
 
-    def load(self) -> Progress | None:
+    def load(self, nodes: Collection[str]) -> Progress | None:
         """Read how far an earlier scan came; ``None`` where there was none.
 
+        Args:
+            nodes: the names of what is to be scanned now. Cursors are good for the server only
+                that gave them, and what was found on it cannot be told from the rest any more.
+
         Raises:
-            CursorFileError: it cannot be read, or is of another scan.
+            CursorFileError: it cannot be read, or is of another scan or of other servers.
         """
         try:
             content: Any = json.loads(self.path.read_text(encoding="utf-8"))
@@ -65,6 +70,13 @@ class CursorFile:
             raise CursorFileError(
                 f"the cursor file {self.path} is of a scan of {content['target']}, not of "
                 f"{self._target}: name another file, or remove it"
+            )
+        others = sorted(set(content["cursors"]).difference(nodes))
+        if others:
+            raise CursorFileError(
+                f"the cursor file {self.path} is of a scan of {', '.join(others)}, and now "
+                f"{', '.join(sorted(nodes))} would be scanned: wait until the same servers are "
+                "there, choose the same ones, or remove the file to begin anew"
             )
         return Progress(Report.of_state(content["report"]), content["cursors"])
 

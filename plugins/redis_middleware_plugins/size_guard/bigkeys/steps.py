@@ -28,7 +28,9 @@ _LENGTHS: Final = {
 # Numbers are packed, 8 bytes each: thousands of small replies take longer to make and to parse than
 # the sizes take to find. A call takes at most 8,000 arguments, so they are packed in parts.
 _SCRIPT: Final = """\
-local call, clock = redis.call, os and os.clock
+local call = redis.call
+local has_os, clock = pcall(function() return os.clock end)
+if not has_os then clock = nil end
 local began = clock and clock()
 local function packed(numbers)
   local parts = {}
@@ -87,7 +89,7 @@ def script_step(command: str) -> Step:
         found = [
             KeysOfKind(kind.decode(), keys, *map(_numbers, packed)) for kind, keys, *packed in kinds
         ]
-        # Servers before 7.0 give scripts no clock that goes on while they run.
+        # Older servers give scripts no clock that goes on while they run.
         held = took if microseconds < 0 else microseconds / 1e6
         return Batch(following.decode(), found, held)
 

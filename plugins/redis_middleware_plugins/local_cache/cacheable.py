@@ -8,13 +8,13 @@ or reads a stream is not among them; a command that is not named here is not cac
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Final
+from typing import Any, Final
 
 from redis.exceptions import DataError
 
 from redis_middleware import Command
 
-__all__ = ["CACHEABLE", "identity", "single_key"]
+__all__ = ["CACHEABLE", "has_only_text", "identity", "single_key"]
 
 _STRINGS: Final = {"GET", "GETRANGE", "SUBSTR", "STRLEN", "GETBIT", "BITCOUNT", "BITPOS"}
 _HASHES: Final = {"HGET", "HMGET", "HGETALL", "HKEYS", "HVALS", "HLEN", "HEXISTS", "HSTRLEN"}
@@ -28,12 +28,12 @@ _READ_ONLY_TWINS: Final = {"BITFIELD_RO", "GEORADIUS_RO", "GEORADIUSBYMEMBER_RO"
 _DOCUMENTS: Final = {"JSON.GET", "JSON.TYPE", "JSON.STRLEN", "JSON.OBJLEN", "JSON.OBJKEYS"}
 _ARRAYS: Final = {"JSON.ARRLEN", "JSON.ARRINDEX"}
 
+_TEXT: Final = frozenset({str, bytes})
+
 CACHEABLE: Final = frozenset(
     {"EXISTS", "TYPE"}.union(_STRINGS, _HASHES, _LISTS, _SETS, _RANGES, _REVERSE_RANGES)
 ).union(_MEMBERS, _PLACES, _READ_ONLY_TWINS, _DOCUMENTS, _ARRAYS)
 """The commands; each has its key right after its name."""
-
-_TEXT: Final = (str, bytes)
 
 
 def identity(command: Command) -> Hashable | None:
@@ -49,13 +49,11 @@ def identity(command: Command) -> Hashable | None:
     """
     options = command.options
     args: Hashable = command.args
-    for argument in command.args:
-        if type(argument) not in _TEXT:
-            encoded = _encoded(command)
-            if encoded is None:
-                return None
-            args = ("encoded", *encoded)
-            break
+    if not has_only_text(command.args):
+        encoded = _encoded(command)
+        if encoded is None:
+            return None
+        args = ("encoded", *encoded)
     if len(options) <= ("keys" in options):
         return args
     if "target_nodes" in options:
@@ -64,11 +62,16 @@ def identity(command: Command) -> Hashable | None:
     return ("options", args, chosen)
 
 
+def has_only_text(args: tuple[Any, ...]) -> bool:
+    """Whether all arguments are str or bytes, so that they are equal only if what is sent is."""
+    return _TEXT.issuperset([type(argument) for argument in args])
+
+
 def _encoded(command: Command) -> tuple[bytes, ...] | None:
     encode = command.client.encode
     try:
         return tuple([encode(argument) for argument in command.args])
-    except DataError:
+    except (DataError, UnicodeError):
         # redis-py refuses such an argument, and tells the application.
         return None
 
@@ -76,13 +79,13 @@ def _encoded(command: Command) -> tuple[bytes, ...] | None:
 def single_key(command: Command) -> bytes | None:
     """The wire bytes of the key of a cacheable command; ``None`` if it does not have just one."""
     args = command.args
-    if len(args) < 2 or (len(args) > 2 and command.spec.name == "EXISTS"):
+    if len(args) != 2 and (len(args) < 2 or command.spec.name == "EXISTS"):
         return None
     key = args[1]
     if type(key) is bytes:
         return key
     try:
-        return command.client.encode(key)
-    except DataError:
+        return bytes(command.client.encode(key))
+    except (DataError, UnicodeError):
         # redis-py refuses such a key, and tells the application.
         return None

@@ -1,0 +1,118 @@
+"""What all calls of a kind have in common: the span's name and attributes, and the metrics'."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from redis_middleware import ServerAddress
+from redis_middleware_plugins.otel import attributes as names
+from redis_middleware_plugins.otel.light_histogram import Series
+
+__all__ = [
+    "Attributes",
+    "NameCap",
+    "PoolSeries",
+    "Template",
+    "address_attributes",
+    "peer_attributes",
+    "pool_name",
+]
+
+Attributes = dict[str, str | int | float | bool | Sequence[str]]
+
+_OTHER = "_OTHER"
+
+
+class Template(NamedTuple):
+    """What all calls of a kind share.
+
+    Attributes:
+        span_name: the span's name.
+        attributes: the span's attributes; never changed.
+        duration: the series of ``db.client.operation.duration`` for those that succeed.
+        pool: the attributes of metrics about the pool it takes its connection from.
+    """
+
+    span_name: str
+    attributes: Attributes
+    duration: Series
+    pool: Attributes
+
+    def at(self, address: ServerAddress, peer: ServerAddress, namespace: str) -> Template:
+        """What differs for a call that went to another server than it was expected to go to.
+
+        Returns:
+            A template whose attributes are only those that replace others.
+        """
+        labels = {
+            name: value
+            for name, value in self.duration.attributes.items()
+            if name not in (names.SERVER_ADDRESS, names.SERVER_PORT)
+        }
+        server = address_attributes(address)
+        return Template(
+            self.span_name,
+            {**server, **peer_attributes(peer)},
+            Series({**labels, **server}),
+            {names.POOL_NAME: pool_name(address, namespace)},
+        )
+
+
+class PoolSeries(NamedTuple):
+    """The series of one pool.
+
+    Attributes:
+        wait: of ``db.client.connection.wait_time``.
+        use: of ``db.client.connection.use_time``.
+    """
+
+    wait: Series
+    use: Series
+
+
+class NameCap:
+    """Lets names through while there are few: applications and scripts may make up any number.
+
+    Args:
+        most: how many different ones there may be; all others become ``_OTHER``.
+    """
+
+    def __init__(self, most: int = 100) -> None:
+        self._most = most
+        self._seen: set[str] = set()
+
+    def __call__(self, name: str) -> str:
+        """The name, or ``_OTHER`` (the conventions' fallback) where there are too many."""
+        if name not in self._seen:
+            if len(self._seen) >= self._most:
+                return _OTHER
+            self._seen.add(name)
+        return name
+
+
+def address_attributes(address: ServerAddress | None) -> Attributes:
+    """``server.address`` and ``server.port``, as far as they are known."""
+    return _pair(names.SERVER_ADDRESS, names.SERVER_PORT, address)
+
+
+def peer_attributes(peer: ServerAddress | None) -> Attributes:
+    """``network.peer.address`` and ``network.peer.port``, likewise."""
+    return _pair(names.NETWORK_PEER_ADDRESS, names.NETWORK_PEER_PORT, peer)
+
+
+def _pair(host: str, port: str, address: ServerAddress | None) -> Attributes:
+    if address is None:
+        return {}
+    if address.port is None:
+        return {host: address.host}
+    return {host: address.host, port: address.port}
+
+
+def pool_name(address: ServerAddress | None, namespace: object) -> str:
+    """``db.client.connection.pool.name``: the server and the database, ``host:port/db``.
+
+    The conventions propose it for pools that have no name of their own:
+    https://opentelemetry.io/docs/specs/semconv/db/database-metrics/#connection-pools.
+    """
+    return f"{'unknown' if address is None else address}/{namespace}"

@@ -1,0 +1,180 @@
+"""Commands over several deployments: each goes to that of its keys, and is counted there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import Final, Protocol
+
+from redis.exceptions import DataError
+
+from redis_middleware import Batch, Command, Flow
+from redis_middleware.notes import note_split
+from redis_middleware_plugins.slot_routing.counters import Counters
+from redis_middleware_plugins.slot_routing.mirroring import Mirror
+from redis_middleware_plugins.slot_routing.routes import (
+    CLIENT,
+    CrossDeploymentError,
+    Destination,
+    Routes,
+)
+from redis_middleware_plugins.slot_routing.slots import routing_keys
+from redis_middleware_plugins.slot_routing.splitting import (
+    MaySplit,
+    Split,
+    Splitting,
+    splitting_of,
+)
+
+__all__ = ["ROUTE", "Destinations", "Member"]
+
+ROUTE: Final = "slot_routing.route"
+"""The note that says which deployment a command went to."""
+
+_FOR_ALL: Final = frozenset(
+    {"FUNCTION DELETE", "FUNCTION FLUSH", "FUNCTION LOAD", "SCRIPT FLUSH", "SCRIPT LOAD"}
+)
+"""Commands without keys that go to every deployment, so that scripts can run with any key."""
+
+
+class Member(Protocol):
+    """One deployment, and the ways of commands to it."""
+
+    def send(self, command: Command) -> Flow | None:
+        """The flow of a command by itself or in a pipeline; ``None``: its target says it all."""
+
+    def watched(self, command: Command) -> Flow | None:
+        """The flow of a command on the connection of a pipeline that watches keys."""
+
+    def transaction(self, batch: Batch) -> Flow | None:
+        """The flow of a transaction; ``None``: it goes where the client sends it."""
+
+
+class Destinations:
+    """Sends commands to several deployments, by routes and a rollout.
+
+    Commands without keys are for the client's own deployment, but for those that load scripts and
+    functions, which go to all. What is split over deployments is sent to one after the other.
+
+    Args:
+        routes: which keys are of which deployment.
+        members: the deployments by name, the client's own one among them.
+        counters: what is counted by route.
+        may_split: which commands may be split.
+        mirror: what compares reads of a rollout's old side; ``None`` without it.
+    """
+
+    def __init__(
+        self,
+        routes: Routes,
+        members: Mapping[str, Member],
+        counters: Counters,
+        may_split: MaySplit,
+        mirror: Mirror | None = None,
+    ) -> None:
+        self._routes = routes
+        self._members = members
+        self._own = members[CLIENT]
+        self._counters = counters
+        self._clock = counters.clock
+        self._may_split = may_split
+        self._mirror = mirror
+
+    def send(self, command: Command) -> Flow | None:
+        """The flow of a command by itself or in a pipeline.
+
+        Raises:
+            CrossDeploymentError: its keys are of several deployments, and it cannot be split.
+        """
+        keys = _keys_of([command])
+        if not keys:
+            if command.name in _FOR_ALL:
+                return self._send_to_all(command)
+            return self._own.send(command)
+        try:
+            destination = self._routes.of_all(command.name, keys)
+        except CrossDeploymentError:
+            splitting = splitting_of(command.spec)
+            if splitting is None or not splitting.is_allowed(self._may_split):
+                raise
+            return self._split(splitting, command, keys)
+        return self._counted(destination, command)
+
+    def watched(self, command: Command) -> Flow | None:
+        """The flow of a command on the connection of a pipeline that watches keys.
+
+        Raises:
+            CrossDeploymentError: its keys are of several deployments.
+        """
+        destination = self._routes.of_all(command.name, _keys_of([command]))
+        return self._members[destination.deployment].watched(command)
+
+    def transaction(self, batch: Batch) -> Flow | None:
+        """The flow of a transaction, which is for one deployment as a whole.
+
+        Raises:
+            CrossDeploymentError: its keys are of several deployments.
+        """
+        destination = self._routes.of_all("the transaction", _keys_of(batch.commands))
+        return self._members[destination.deployment].transaction(batch)
+
+    def to_side(self, deployment: str) -> Callable[[Command], Flow]:
+        """What sends commands to one deployment whatever their keys: for a mirror."""
+        return partial(_sent, self._members[deployment])
+
+    def _send_to_all(self, command: Command) -> Flow:
+        reply = yield from _sent(self._own, command.replace())
+        for member in self._members.values():
+            if member is not self._own:
+                yield from _sent(member, command.replace())
+        return reply
+
+    def _split(self, splitting: Splitting, command: Command, keys: Sequence[bytes]) -> Flow:
+        destinations = [self._routes.of(key) for key in keys]
+        split = Split(splitting, command, destinations)
+        replies: list[object] = []
+        for part, destination in zip(split.parts, split.places, strict=True):
+            assert isinstance(destination, Destination)
+            try:
+                replies.append((yield from self._counted(destination, part)))
+            except Exception as error:
+                # How far it came is told with the first failure.
+                replies.append(error)
+        note_split(command, len(split.parts))
+        return split.merge(replies)
+
+    def _counted(self, destination: Destination, command: Command) -> Flow:
+        command.notes[ROUTE] = destination.deployment
+        counts = self._counters.route(destination.deployment)
+        began = self._clock()
+        failure: Exception | None = None
+        try:
+            reply = yield from _sent(self._members[destination.deployment], command)
+        except Exception as error:
+            failure = error
+            raise
+        finally:
+            now = self._clock()
+            # How long a command waited that waits for data tells nothing.
+            counts.sent(0.0 if command.spec.is_blocking else now - began, now, failure)
+            # The traceback holds this frame.
+            del failure
+        if destination.rollout_side == "old" and self._mirror is not None:
+            self._mirror.offer(command, reply)
+        return reply
+
+
+def _sent(member: Member, command: Command) -> Flow:
+    flow = member.send(command)
+    return (yield command) if flow is None else (yield from flow)
+
+
+def _keys_of(commands: Collection[Command]) -> list[bytes]:
+    keys: list[bytes] = []
+    for command in commands:
+        try:
+            keys += routing_keys(command)
+        except DataError:
+            # redis-py refuses the command in its own words.
+            continue
+    return keys

@@ -1,0 +1,90 @@
+"""Which slots a command is about."""
+
+from __future__ import annotations
+
+from binascii import crc_hqx
+from collections.abc import Callable
+from typing import Any, Final
+
+from redis_middleware import Command
+from redis_middleware.commands import SLOT_COUNT, CommandSpec, key_positions, key_slot
+
+__all__ = ["has_unknown_keys", "routing_keys", "slot_function", "slots_of"]
+
+_EURO: Final = "\N{EURO SIGN}"
+_TAG: Final = ord("{")
+"""Looked for in bytes, a number is found in half the time that bytes are."""
+
+_MASK: Final = SLOT_COUNT - 1
+
+_SLOT_ARGUMENTS: Final = {"CLUSTER COUNTKEYSINSLOT": 2, "CLUSTER GETKEYSINSLOT": 2}
+"""Commands about a slot that has no key in them: where its number is among the wire arguments."""
+
+
+def routing_keys(command: Command) -> tuple[bytes, ...]:
+    """What decides a command's slot: its keys, or a shard channel, as on the wire.
+
+    For a command that is not in the table those are redis-py's option ``keys``.
+
+    Raises:
+        DataError: one of them is of a type that redis-py does not send.
+    """
+    if command.keys:
+        return command.keys
+    encode = command.client.encode
+    if not command.spec.known:
+        return tuple([bytes(encode(key)) for key in command.options.get("keys") or ()])
+    if _has_channels(command.spec):
+        wire = command.wire
+        positions = key_positions(command.spec, wire, not_keys=True)
+        return tuple([bytes(encode(wire[position])) for position in positions])
+    return ()
+
+
+def _has_channels(spec: CommandSpec) -> bool:
+    return any("not_key" in key_spec.flags for key_spec in spec.key_specs)
+
+
+def slots_of(command: Command) -> tuple[int, ...]:
+    """The different slots that a command is about, in the order of its keys; mostly one or none.
+
+    Raises:
+        DataError: one of its keys is of a type that redis-py does not send.
+    """
+    position = _SLOT_ARGUMENTS.get(command.name)
+    if position is not None:
+        return _slot_argument(command, position)
+    return tuple(dict.fromkeys([key_slot(key) for key in routing_keys(command)]))
+
+
+def _slot_argument(command: Command, position: int) -> tuple[int, ...]:
+    wire = command.wire
+    try:
+        slot = int(wire[position])
+    except (IndexError, TypeError, ValueError):
+        # The server will say what is wrong with it.
+        return ()
+    return (slot,) if 0 <= slot < SLOT_COUNT else ()
+
+
+def has_unknown_keys(command: Command) -> bool:
+    """Whether nothing tells which keys a command has, if any: it is not in the table."""
+    return not command.spec.known and not command.options.get("keys")
+
+
+def slot_function(encode: Callable[[Any], bytes]) -> Callable[[Any], int]:
+    """A function that gives the slot of a key of any type that redis-py sends.
+
+    Args:
+        encode: the client's encoding.
+    """
+    is_utf8 = encode(_EURO) == _EURO.encode()
+
+    def slot_of(key: Any) -> int:
+        if key.__class__ is str and is_utf8:
+            key = key.encode()
+        elif key.__class__ is not bytes:
+            key = bytes(encode(key))
+        return key_slot(key) if _TAG in key else crc_hqx(key, 0) & _MASK
+
+    return slot_of

@@ -1,0 +1,110 @@
+"""Transactions: every key in one slot, everything on one server, redirected as a whole."""
+
+from __future__ import annotations
+
+from redis.exceptions import AskError, MovedError, RedisError, WatchError
+
+from redis_middleware import Batch, Command, Flow
+from redis_middleware_plugins.slot_routing.deployment import Deployment
+from redis_middleware_plugins.slot_routing.refusing import CrossSlotTransaction
+from redis_middleware_plugins.slot_routing.slots import routing_keys, slots_of
+
+__all__ = ["Transactions"]
+
+
+class Transactions:
+    """Sends transactions to a deployment.
+
+    Args:
+        deployment: the deployment.
+    """
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._clock = deployment.clock
+
+    def send(self, batch: Batch) -> Flow:
+        """The flow that sends a transaction where its keys are.
+
+        Returns:
+            Its replies.
+
+        Raises:
+            CrossSlotTransaction: its keys are of several slots.
+        """
+        deployment = self._deployment
+        if deployment.is_cluster is None:
+            yield from deployment.load()
+        if not deployment.is_cluster:
+            batch.target = deployment.target
+            return (yield batch)
+        slot = _slot_of(batch.commands)
+        table = deployment.table
+        attempts = deployment.attempts(
+            batch,
+            "a transaction",
+            lambda tried: table.any_primary(tried) if slot is None else table.endpoints[slot],
+            is_safe=all(command.spec.is_read for command in batch.commands),
+            began=self._clock(),
+            slot=slot,
+        )
+        endpoint = yield from attempts.start()
+        deployment.wrote(batch.commands)
+        while True:
+            began = self._clock()
+            try:
+                return (yield batch)
+            except RedisError as failure:
+                error = failure
+            finally:
+                deployment.wrote(batch.commands)
+                endpoint.counts.sent(self._clock() - began)
+            try:
+                endpoint = yield from attempts.after(error, endpoint)
+            finally:
+                # The traceback holds this frame.
+                del error
+
+    def watched(self, command: Command) -> Flow:
+        """The flow of a command on the connection that a pipeline holds while it watches keys.
+
+        The first WATCH decides to which server that is a connection.
+
+        Returns:
+            Its reply.
+
+        Raises:
+            CrossSlotTransaction: its keys are of several slots.
+            WatchError: the slot moved to another server meanwhile, where nothing is watched.
+        """
+        deployment = self._deployment
+        if deployment.is_cluster is None:
+            yield from deployment.load()
+        slot = _slot_of((command,)) if deployment.is_cluster else None
+        if slot is None:
+            if not deployment.is_cluster:
+                command.target = deployment.target
+            return (yield command)
+        command.slot = slot
+        deployment.wrote((command,))
+        if command.name == "WATCH":
+            return (yield from deployment.send(command))
+        endpoint = deployment.table.endpoints[slot]
+        command.target = None if endpoint is None else endpoint.server
+        try:
+            return (yield command)
+        except AskError as error:
+            if isinstance(error, MovedError) and endpoint is not None:
+                deployment.moved(error, endpoint)
+            raise WatchError(
+                f"slot {slot} is moving from one server to another ({error}), where nothing is "
+                "watched: read and watch the keys again"
+            ) from error
+
+
+def _slot_of(commands: tuple[Command, ...]) -> int | None:
+    slots = {slot for command in commands for slot in slots_of(command)}
+    if len(slots) > 1:
+        keys = [key for command in commands for key in routing_keys(command)]
+        raise CrossSlotTransaction("TRANSACTION", keys)
+    return slots.pop() if slots else None

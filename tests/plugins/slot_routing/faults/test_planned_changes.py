@@ -1,0 +1,95 @@
+"""Slots migrate, nodes come and go, replicas take over by command: nobody notices.
+
+Eight workers write and read back numbered values all the while. A planned change loses no
+acknowledged write and makes no call fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from tests.plugins.slot_routing.faults.load import Load
+from tests.plugins.slot_routing.faults.report import Report
+from tests.plugins.slot_routing.faults.routed import Witness
+from tests.plugins.slot_routing.faults.workload import TAGS, slot_of
+
+from redis_middleware.embedded import Cluster, Server
+
+pytestmark = pytest.mark.server
+
+_DEADLINE = 10.0
+
+
+def _other_primary(servers: Cluster, primary: Server) -> Server:
+    owners = {servers.primary_of(slot_of(tag)) for tag in TAGS}
+    return next(node for node in servers.nodes if node in owners - {primary})
+
+
+def _assert_unnoticed(report: Report) -> None:
+    assert not report.errors, report
+    assert report.found["lost"] == 0, report
+
+
+def _migrate_under_load(
+    load: Load, witness: Witness, servers: Cluster, slot: int, target: Server
+) -> None:
+    """Hand over a slot in steps, each of which the workers meet."""
+    migration = servers.migration(slot, target)
+    migration.start()
+    migration.move_keys(20)
+    before = witness.redirections["ask"]
+    load.wait_until(lambda: witness.redirections["ask"] > before + 20, "ASK was answered")
+    migration.finish()
+    load.wait_until_calm()
+
+
+def test_slots_migrate(steady_cluster: Cluster, run: Callable[..., Report]) -> None:
+    """Slots with live keys move to another node and back: ASK and MOVED are seen by the way."""
+    servers = steady_cluster
+
+    def disturb(load: Load, witness: Witness) -> None:
+        for tag in TAGS[:4]:
+            slot = slot_of(tag)
+            source = servers.primary_of(slot)
+            for target in (_other_primary(servers, source), source):
+                _migrate_under_load(load, witness, servers, slot, target)
+
+    report = run(servers, disturb, deadline=_DEADLINE)
+    _assert_unnoticed(report)
+    assert report.redirections["ask"] > 100, report
+    # A slot is MOVED once for all; ASK leaves the table alone, so none follows from it.
+    assert 0 < report.redirections["moved"] < report.redirections["ask"] / 4, report
+
+
+def test_node_joins_and_leaves(steady_cluster: Cluster, run: Callable[..., Report]) -> None:
+    """A new node takes slots over, gives them back and is gone."""
+    servers = steady_cluster
+
+    def disturb(load: Load, witness: Witness) -> None:
+        new = servers.add_node()
+        sources = {slot_of(tag): servers.primary_of(slot_of(tag)) for tag in TAGS[::4]}
+        servers.migrate(sources, new)
+        load.wait_until_calm()
+        for slot, source in sources.items():
+            servers.migrate([slot], source)
+        servers.remove_node(new)
+        load.wait_until_calm()
+        servers.wait_until_ok()
+
+    _assert_unnoticed(run(servers, disturb, deadline=_DEADLINE))
+
+
+def test_replica_takes_over_by_command(steady_cluster: Cluster, run: Callable[..., Report]) -> None:
+    """A replica takes over with its primary's consent, and gives back."""
+    servers = steady_cluster
+
+    def disturb(load: Load, witness: Witness) -> None:
+        primary = servers.primary_of(slot_of(TAGS[0]))
+        (replica,) = servers.replicas_of(primary)
+        for next_primary in (replica, primary):
+            servers.fail_over(next_primary)
+            load.wait_until_calm()
+            servers.wait_until_ok()
+
+    _assert_unnoticed(run(servers, disturb, deadline=_DEADLINE))
