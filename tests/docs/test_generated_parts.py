@@ -12,8 +12,14 @@ from benchmarks.rows import RESULTS
 from tests.docs.following import ROOT, pages
 from tools import terminal_picture
 from tools.generate_docs import generated, outdated
+from tools.generated.settings_tables import plugin_tables
 
 from redis_middleware.discovery import installed_plugins, settings_model
+from redis_middleware.settings.json_schema import model_schema
+
+OURS = [
+    name for name, entry in installed_plugins().items() if entry.distribution == "redis-middleware"
+]
 
 
 def test_no_page_is_out_of_date() -> None:
@@ -29,10 +35,21 @@ def test_a_chart_is_drawn_from_the_stored_figures(name: str) -> None:
 
 def test_each_plugins_page_has_its_settings() -> None:
     """The tables made from the model are on the plugin's own page."""
-    for name, entry in installed_plugins().items():
-        if entry.distribution == "redis-middleware" and settings_model(entry.load()) is not None:
-            page = (ROOT / "docs" / "plugins" / f"{name}.md").read_text(encoding="utf-8")
-            assert f"<!-- generated: settings {name} -->" in page
+    for name in OURS:
+        page = (ROOT / "docs" / "plugins" / f"{name}.md").read_text(encoding="utf-8")
+        assert f"<!-- generated: settings {name} -->" in page
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_tables_have_every_setting(name: str) -> None:
+    """Of the model and of the models inside of it, as the JSON schema for editors has them."""
+    model = settings_model(installed_plugins()[name].load())
+    assert model is not None
+    schema = model_schema(model)
+    tables = plugin_tables(name)
+    for table in (schema, *schema.get("$defs", {}).values()):
+        for key in table.get("properties", {}):
+            assert f"| `{key}` |" in tables, key
 
 
 def test_a_changed_setting_makes_a_page_out_of_date() -> None:

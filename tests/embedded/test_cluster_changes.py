@@ -108,6 +108,9 @@ def test_replica_joins_and_leaves(servers: Cluster) -> None:
     primary = servers.primary_of(_SLOT)
     new = servers.add_node(replica_of=primary)
     assert new in servers.replicas_of(primary)
+    assert servers.replicas_of(new) == []
+    with pytest.raises(ValueError, match=f"{primary.port} .* has 2 replicas.*take over"):
+        servers.remove_node(primary)
     servers.remove_node(new)
     servers.wait_until_ok()
     assert new not in servers.replicas_of(primary)

@@ -82,11 +82,14 @@ def _inner_models(model: type[BaseModel], path: str) -> dict[type[BaseModel], li
     """
     found: dict[type[BaseModel], list[str]] = {}
     for name, field in model.model_fields.items():
-        alternatives = [member for member, _ in _alternatives(field_type(field))]
+        members = [member for member, _ in _alternatives(field_type(field))]
+        alternatives = [member for member in members if member is not type(None)]
         for member in alternatives:
             inner, place = member, f"[{path}.{name}]" if len(alternatives) == 1 else name
             if get_origin(member) in (list, tuple):
                 inner, place = get_args(member)[0], f"[[{path}.{name}]]"
+            elif get_origin(member) is dict:
+                inner, place = get_args(member)[1], f"[{path}.{name}.NAME]"
             if _is_model(inner):
                 found.setdefault(inner, []).append(place)
                 for deeper, places in _inner_models(inner, f"{path}.{name}").items():

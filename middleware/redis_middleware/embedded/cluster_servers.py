@@ -75,9 +75,9 @@ class Cluster:
         return ClusterState.at(primary).slots_of(primary.port)
 
     def replicas_of(self, primary: Server) -> list[Server]:
-        """The servers that follow a primary now, by its own account."""
-        _, _, followers = primary.command("ROLE")
-        ports = {int(port) for _, port, _ in followers}
+        """The servers that follow a server now, by its own account; none if it is a replica."""
+        role, *details = primary.command("ROLE")
+        ports = {int(port) for _, port, _ in details[1]} if role == "master" else set()
         return [node for node in self.nodes if node.port in ports]
 
     def migration(self, slot: int, to: Server) -> SlotMigration:
@@ -115,13 +115,14 @@ class Cluster:
         """Let every other server forget a server, and end it.
 
         Raises:
-            ValueError: it serves slots.
+            ValueError: it serves slots, or has replicas.
         """
-        served = self.slots_of(node)
-        if served:
+        served, replicas = len(self.slots_of(node)), len(self.replicas_of(node))
+        if served or replicas:
             raise ValueError(
-                f"{node.host}:{node.port} serves {len(served)} slots: migrate them, or let a "
-                "replica take over, before it is removed"
+                f"{node.host}:{node.port} serves {served} slots and has {replicas} replicas: "
+                "migrate its slots and remove its replicas, or let one take over, before it is "
+                "removed"
             )
         identity = node.command("CLUSTER MYID")
         self.nodes.remove(node)

@@ -81,7 +81,10 @@ class Cache:
     def attach(self, middleware: Middleware) -> None:
         """Serve this client from now on."""
         self.middleware = middleware
-        self.text_is_utf8 = middleware.client.encode("\u00e9") == "\u00e9".encode()
+        try:
+            self.text_is_utf8 = middleware.client.encode("\u00e9") == "\u00e9".encode()
+        except UnicodeError:
+            self.text_is_utf8 = False
         self.look_around()
         self.follow_hot_keys()
 

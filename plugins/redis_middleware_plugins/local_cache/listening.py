@@ -95,6 +95,8 @@ class Listener:
         self._nodes = Nodes(view, mode, clock)
         self._readers = Readers()
         self._topology: Topology | None = None
+        self._heard: tuple[Topology, frozenset[ServerAddress | None]] | None = None
+        self._unheard: frozenset[int] = frozenset()
         self._logged = ""
         self._stopped = False
         self._stood = False
@@ -217,11 +219,14 @@ class Listener:
 
     def _hear(self, topology: Topology) -> None:
         """Keep nothing of the slots whose nodes are not heard."""
-        self._store.open(
-            but=topology.not_served_by(
-                self._nodes.standing, with_replicas=reads_from_replicas(self._view)
+        heard = (topology, frozenset(self._nodes.standing))
+        if heard != self._heard:
+            # It takes a millisecond, and there may be thousands of messages in a second.
+            self._heard = heard
+            self._unheard = topology.not_served_by(
+                heard[1], with_replicas=reads_from_replicas(self._view)
             )
-        )
+        self._store.open(but=self._unheard)
 
     def _lose(self, address: ServerAddress | None, error: Exception) -> None:
         """Go on without a node of a cluster.

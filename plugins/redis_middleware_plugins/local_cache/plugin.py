@@ -290,7 +290,8 @@ class LocalCache:
             return _answer(entry.answer if copier is None else copier(entry.answer))
         name = command.spec.name
         if name not in CACHEABLE:
-            return self._several.read(command) if name == "MGET" else self._changes.around(command)
+            flows = self._several if name == "MGET" else self._changes
+            return flows.around(command)
         key: bytes | None
         if cache.text_is_utf8 and len(args) == 2 and type(args[1]) is str:
             # Most reads have no other argument than a key of text, and most keys have no rule.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from redis.exceptions import DataError
@@ -54,18 +55,25 @@ class SeveralReads:
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
 
-    def read(self, command: Command) -> Flow:
-        """Answer an MGET with what is there, and ask for the rest."""
-        cache = self._cache
-        args, options = command.args, command.options
+    def around(self, command: Command) -> Flow | None:
+        """The flow around an MGET; ``None`` where nothing of it may be in memory."""
+        cache, options = self._cache, command.options
         if not cache.may_answer(command) or len(options) > ("keys" in options):
-            return (yield command)
+            return None
         try:
             keys = command.keys
         except (DataError, UnicodeError):
             # redis-py refuses such a key, and tells the application.
-            return (yield command)
-        store = cache.store
+            return None
+        rule_of = cache.rules.of
+        if all(rule_of(key) is None for key in keys):
+            return None
+        return self._read(command, keys)
+
+    def _read(self, command: Command, keys: Sequence[bytes]) -> Flow:
+        """Answer with what is there, and ask for the rest."""
+        cache = self._cache
+        args, store = command.args, cache.store
         if not (yield from cache.regain_trust()):
             store.invalidate(keys)
         parts = [_Part(argument, key) for argument, key in zip(args[1:], keys, strict=True)]

@@ -19,6 +19,7 @@ from redis_middleware_plugins.otel.templates import (
     address_attributes,
     peer_attributes,
     pool_name,
+    without_place,
 )
 
 __all__ = ["ClientFacts"]
@@ -27,6 +28,7 @@ _PROCEDURES: Final = frozenset({"EVALSHA", "EVALSHA_RO", "FCALL", "FCALL_RO"})
 _LONGEST_PROCEDURE: Final = 100
 _MOST_TEMPLATES: Final = 4096
 _MOST_OPERATIONS: Final = 16
+_MOST_SERVERS: Final = 512
 
 
 class ClientFacts:
@@ -44,13 +46,13 @@ class ClientFacts:
         self._peers: dict[ServerAddress, ServerAddress] = {}
         self._names = NameCap()
         self._procedures = NameCap()
+        self._durations: dict[Hashable, Series] = {}
         self._pools: dict[ServerAddress | None, PoolSeries] = {}
         self.renew()
 
     def renew(self) -> None:
         """Look at the client anew: after a fail-over its connections go elsewhere."""
         self._templates: dict[Hashable, Template] = {}
-        self._durations: dict[Hashable, Series] = {}
         self._namespace = str(self.view.db)
         self._address = None if self._is_cluster else self.view.address_of()
 
@@ -161,17 +163,25 @@ class ClientFacts:
             return None
 
     def at(self, template: Template, address: ServerAddress) -> Template:
-        """What differs from a template for a call that went to this server instead."""
-        key = (template.span_name, template.duration, address)
-        peer = self._peers.get(address, address)
-        return self._templates.get(key) or self._keep(
-            key, template.at(address, peer, self._namespace)
-        )
+        """The template of a call that went to this server instead of the expected one."""
+        found = template.elsewhere.get(address)
+        if found is None:
+            if len(template.elsewhere) >= _MOST_SERVERS:
+                template.elsewhere.clear()
+            server = address_attributes(address)
+            peer = peer_attributes(self._peers.get(address, address))
+            found = template.elsewhere[address] = Template(
+                template.span_name,
+                {**without_place(template.attributes), **server, **peer},
+                self._series_of({**without_place(template.duration.attributes), **server}),
+                {names.POOL_NAME: self.pool_name(address)},
+                {},
+            )
+        return found
 
     def _keep(self, key: Hashable, template: Template) -> Template:
         if len(self._templates) >= _MOST_TEMPLATES:
             self._templates = {}
-            self._durations = {}
         self._templates[key] = template
         return template
 
@@ -222,9 +232,16 @@ class ClientFacts:
             labels[names.DB_STORED_PROCEDURE_NAME] = self._procedures(procedure)
             span_name = f"{name} {procedure}"
         pool: Attributes = {names.POOL_NAME: self.pool_name(address)}
-        # Templates of many lengths share a series, which remembers where it is added up.
-        duration = self._durations.setdefault(tuple(labels.items()), Series(labels))
-        return Template(span_name, attributes, duration, pool)
+        return Template(span_name, attributes, self._series_of(labels), pool, {})
+
+    def _series_of(self, labels: Attributes) -> Series:
+        """The series of durations that templates with these labels share, since it remembers much.
+
+        It outlives them: templates are put together anew with each connection.
+        """
+        if len(self._durations) >= _MOST_TEMPLATES:
+            self._durations = {}
+        return self._durations.setdefault(tuple(labels.items()), Series(labels))
 
     def _peer_attributes(self, address: ServerAddress | None) -> Attributes:
         return {} if address is None else peer_attributes(self._peers.get(address))

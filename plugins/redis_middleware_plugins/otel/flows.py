@@ -10,7 +10,12 @@ from redis_middleware.groups import has_exceptions
 from redis_middleware.sizes import size_of
 from redis_middleware_plugins.otel import attributes as names
 from redis_middleware_plugins.otel.client_facts import ClientFacts
-from redis_middleware_plugins.otel.operation import Operation, end_span, mark_failed
+from redis_middleware_plugins.otel.operation import (
+    Operation,
+    end_span,
+    mark_failed,
+    where_it_went,
+)
 from redis_middleware_plugins.otel.outcomes import failure_of
 from redis_middleware_plugins.otel.query_text import name_of
 from redis_middleware_plugins.otel.recorder import Recorder
@@ -79,14 +84,10 @@ def record_plainly(
     except BaseException as error:
         Operation(recorder, facts, template, subject, context, span, scope, start).fail(error)
         raise
-    if subject.__class__ is Command:
-        is_plain = subject.target is None and not subject.has_notes
+    if isinstance(subject, Command):
+        is_plain = not subject.has_notes
     else:
-        is_plain = (
-            subject.target is None
-            and subject.is_untouched
-            and not (subject.notes or has_exceptions(reply))
-        )
+        is_plain = subject.is_untouched and not (subject.notes or has_exceptions(reply))
     if not is_plain:
         Operation(recorder, facts, template, subject, context, span, scope, start).end(reply)
         return reply
@@ -94,6 +95,8 @@ def record_plainly(
     if scope is not None:
         context = scope.context
         scope.end()
+    if subject.target is not None:
+        template = where_it_went(facts, template, subject, span)
     if span is not None:
         end_span(span, duration)
     if recorder.record_duration is not None:

@@ -85,6 +85,17 @@ class LightSpan(Span):
         setattr(self, name, value)
         return value
 
+    def share(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+        """Share other attributes, checked already, in place of those that it was started with.
+
+        Returns:
+            Whether it still shared these: else it has attributes of its own, and keeps them.
+        """
+        if self._attributes is not before or self._end_time is not None:
+            return False
+        self._attributes = after
+        return True
+
     def set_attribute(self, key: str, value: Any) -> None:
         """Set one attribute, checked as the SDK does."""
         self._own_attributes()

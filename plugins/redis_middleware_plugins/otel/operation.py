@@ -17,11 +17,12 @@ from redis_middleware_plugins.otel import attributes as names
 from redis_middleware_plugins.otel.client_facts import ClientFacts
 from redis_middleware_plugins.otel.noted import Notes, combined, notes_of, server_of, slot_of
 from redis_middleware_plugins.otel.outcomes import Failure, failure_attributes, failure_of
+from redis_middleware_plugins.otel.query_text import name_of
 from redis_middleware_plugins.otel.recorder import Recorder
 from redis_middleware_plugins.otel.scope import Scope
-from redis_middleware_plugins.otel.templates import Template
+from redis_middleware_plugins.otel.templates import PLACE, Template
 
-__all__ = ["Operation", "end_span", "mark_failed"]
+__all__ = ["Operation", "end_span", "mark_failed", "where_it_went"]
 
 _CLIENT: Final = SpanKind.CLIENT
 
@@ -152,16 +153,11 @@ class Operation:
         if recorder.samples_late and recorder.sampling.keeps(duration, failed=failure is not None):
             span = self._late_span()
             context = set_span_in_context(span, context)
-        elsewhere = self._elsewhere()
+        template = where_it_went(self._facts, self._template, subject, span)
         noted = notes_of(subject)
         if not self._is_queued:
-            self._measure(duration, failure, outcome, context, noted, elsewhere)
+            self._measure(template, duration, failure, outcome, context, noted)
         if span is not None:
-            if elsewhere is not None:
-                span.set_attributes(elsewhere.attributes)
-                slot = slot_of(subject)
-                if slot is not None:
-                    span.set_attribute(SLOT, slot)
             if noted:
                 span.set_attributes(combined(noted))
             if failure is not None:
@@ -172,22 +168,16 @@ class Operation:
                 recorder.reply_hook(span, subject, outcome)
             end_span(span, duration)
 
-    def _elsewhere(self) -> Template | None:
-        """What differs where a plugin sent it to another server than the client would have."""
-        server = server_of(self._subject)
-        return None if server is None else self._facts.at(self._template, server)
-
     def _measure(
         self,
+        template: Template,
         duration: float,
         failure: Failure | None,
         outcome: Any,
         context: Context,
         noted: Sequence[Notes],
-        elsewhere: Template | None,
     ) -> None:
         recorder = self._recorder
-        template = self._template if elsewhere is None else elsewhere
         if failure is not None and failure.is_error:
             recorder.record_failure(duration, template.duration, failure, context)
         elif recorder.record_duration is not None:
@@ -219,10 +209,34 @@ class Operation:
                 names.FAILED_COMMAND,
                 {
                     names.COMMAND_INDEX: index,
-                    names.DB_OPERATION_NAME: commands[index].name,
+                    names.DB_OPERATION_NAME: name_of(commands[index].name),
                     **failure_attributes(failure_of(error)),
                 },
             )
+
+
+def where_it_went(
+    facts: ClientFacts, template: Template, subject: Command | Batch, span: Span | None
+) -> Template:
+    """The template by the server that a plugin sent it to; the span shows that from now on.
+
+    Args:
+        facts: facts of the client.
+        template: the template that the span was started with.
+        subject: the command or batch.
+        span: its span; ``None`` for none.
+    """
+    server = server_of(subject)
+    if server is None:
+        return template
+    found = facts.at(template, server)
+    if span is not None:
+        slot = slot_of(subject)
+        attributes = found.attributes if slot is None else {**found.attributes, SLOT: slot}
+        share = getattr(span, "share", None)
+        if share is None or not share(template.attributes, attributes):
+            span.set_attributes({name: attributes[name] for name in PLACE if name in attributes})
+    return found
 
 
 def end_span(span: Span, duration: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 from redis.exceptions import DataError
@@ -22,7 +21,8 @@ __all__ = [
 UNSENDABLE: Final = (DataError, UnicodeError)
 """What encoding an argument raises that redis-py is about to refuse."""
 
-_CUT = "..."
+_CUT: Final = "..."
+_BETWEEN: Final = "; "
 
 
 def masked_text(name: str, arguments: int, length: int) -> str:
@@ -40,7 +40,7 @@ def masked_text(name: str, arguments: int, length: int) -> str:
 def text_with_keys(command: Command, show: KeyDisplay, length: int) -> str:
     """The command with its keys, and a ``?`` for each other argument."""
     wire = command.wire
-    name = command.name
+    name = name_of(command.name)
     first = name.count(" ") + 1
     try:
         shown = dict(zip((use.position for use in command.key_uses), command.keys, strict=True))
@@ -69,25 +69,26 @@ def batch_text(batch: Batch, length: int) -> str:
     }
     if len(texts) == 1:
         return next(iter(texts.values()))
-    return _joined((texts[args[0], len(args)] for args in batch.arguments), length)
+    # Of a long batch no more is joined than is shown.
+    most = length // (min(map(len, texts.values())) + len(_BETWEEN)) + 2
+    return _cut(
+        _BETWEEN.join([texts[args[0], len(args)] for args in batch.arguments[:most]]), length
+    )
 
 
 def batch_text_with_keys(batch: Batch, show: KeyDisplay, length: int) -> str:
     """The same with the keys."""
-    return _joined((text_with_keys(command, show, length) for command in batch.commands), length)
-
-
-def _joined(texts: Iterable[str], length: int) -> str:
-    found: list[str] = []
+    texts: list[str] = []
     distinct: set[str] = set()
     size = 0
-    for text in texts:
-        found.append(text)
+    for command in batch.commands:
+        text = text_with_keys(command, show, length)
+        texts.append(text)
         distinct.add(text)
-        size += len(text) + 2
+        size += len(text) + len(_BETWEEN)
         if size > length and len(distinct) > 1:
             break
-    return _cut("; ".join(found if len(distinct) > 1 else distinct), length)
+    return _cut(_BETWEEN.join(texts if len(distinct) > 1 else distinct), length)
 
 
 def name_of(word: Any) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from redis_middleware import ServerAddress
+from redis_middleware.notes import SLOT
 from redis_middleware_plugins.otel import attributes as names
 from redis_middleware_plugins.otel.light_histogram import Series
 
 __all__ = [
+    "PLACE",
     "Attributes",
     "NameCap",
     "PoolSeries",
@@ -17,6 +19,7 @@ __all__ = [
     "address_attributes",
     "peer_attributes",
     "pool_name",
+    "without_place",
 ]
 
 Attributes = dict[str, str | int | float | bool | Sequence[str]]
@@ -24,39 +27,32 @@ Attributes = dict[str, str | int | float | bool | Sequence[str]]
 _OTHER = "_OTHER"
 
 
+PLACE: Final = (
+    names.SERVER_ADDRESS,
+    names.SERVER_PORT,
+    names.NETWORK_PEER_ADDRESS,
+    names.NETWORK_PEER_PORT,
+    SLOT,
+)
+"""The attributes that tell where a call went."""
+
+
 class Template(NamedTuple):
     """What all calls of a kind share.
 
     Attributes:
         span_name: the span's name.
-        attributes: the span's attributes; never changed.
+        attributes: the span's attributes at its start; never changed.
         duration: the series of ``db.client.operation.duration`` for those that succeed.
         pool: the attributes of metrics about the pool it takes its connection from.
+        elsewhere: the same for calls that went to another server than expected, by its address.
     """
 
     span_name: str
     attributes: Attributes
     duration: Series
     pool: Attributes
-
-    def at(self, address: ServerAddress, peer: ServerAddress, namespace: str) -> Template:
-        """What differs for a call that went to another server than it was expected to go to.
-
-        Returns:
-            A template whose attributes are only those that replace others.
-        """
-        labels = {
-            name: value
-            for name, value in self.duration.attributes.items()
-            if name not in (names.SERVER_ADDRESS, names.SERVER_PORT)
-        }
-        server = address_attributes(address)
-        return Template(
-            self.span_name,
-            {**server, **peer_attributes(peer)},
-            Series({**labels, **server}),
-            {names.POOL_NAME: pool_name(address, namespace)},
-        )
+    elsewhere: dict[ServerAddress, Template]
 
 
 class PoolSeries(NamedTuple):
@@ -89,6 +85,11 @@ class NameCap:
                 return _OTHER
             self._seen.add(name)
         return name
+
+
+def without_place(attributes: Mapping[str, Any]) -> Attributes:
+    """The attributes without those that tell where a call went."""
+    return {name: value for name, value in attributes.items() if name not in PLACE}
 
 
 def address_attributes(address: ServerAddress | None) -> Attributes:

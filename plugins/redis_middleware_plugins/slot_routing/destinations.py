@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -86,7 +86,7 @@ class Destinations:
         Raises:
             CrossDeploymentError: its keys are of several deployments, and it cannot be split.
         """
-        keys = _keys_of([command])
+        keys = _keys_of(command)
         if not keys:
             if command.name in _FOR_ALL:
                 return self._send_to_all(command)
@@ -106,7 +106,7 @@ class Destinations:
         Raises:
             CrossDeploymentError: its keys are of several deployments.
         """
-        destination = self._routes.of_all(command.name, _keys_of([command]))
+        destination = self._routes.of_all(command.name, _keys_of(command))
         return self._members[destination.deployment].watched(command)
 
     def transaction(self, batch: Batch) -> Flow | None:
@@ -115,7 +115,8 @@ class Destinations:
         Raises:
             CrossDeploymentError: its keys are of several deployments.
         """
-        destination = self._routes.of_all("the transaction", _keys_of(batch.commands))
+        keys = [key for command in batch.commands for key in _keys_of(command)]
+        destination = self._routes.of_all("the transaction", keys)
         return self._members[destination.deployment].transaction(batch)
 
     def to_side(self, deployment: str) -> Callable[[Command], Flow]:
@@ -149,7 +150,8 @@ class Destinations:
         began = self._clock()
         failure: Exception | None = None
         try:
-            reply = yield from _sent(self._members[destination.deployment], command)
+            flow = self._members[destination.deployment].send(command)
+            reply = (yield command) if flow is None else (yield from flow)
         except Exception as error:
             failure = error
             raise
@@ -169,12 +171,9 @@ def _sent(member: Member, command: Command) -> Flow:
     return (yield command) if flow is None else (yield from flow)
 
 
-def _keys_of(commands: Collection[Command]) -> list[bytes]:
-    keys: list[bytes] = []
-    for command in commands:
-        try:
-            keys += routing_keys(command)
-        except DataError:
-            # redis-py refuses the command in its own words.
-            continue
-    return keys
+def _keys_of(command: Command) -> Sequence[bytes]:
+    try:
+        return routing_keys(command)
+    except (DataError, UnicodeError):
+        # redis-py refuses the command in its own words.
+        return ()

@@ -20,7 +20,7 @@ from redis_middleware import NIL, Command
 from redis_middleware.commands import CommandSpec
 from redis_middleware_plugins.slot_routing import merging
 from redis_middleware_plugins.slot_routing.info import merged_info, merged_memory_stats
-from redis_middleware_plugins.slot_routing.partly_done import raise_first
+from redis_middleware_plugins.slot_routing.outcomes import raise_first
 from redis_middleware_plugins.slot_routing.topology import Node, Topology
 
 __all__ = ["Everywhere", "everywhere_of"]
@@ -66,7 +66,7 @@ class Everywhere:
 
         Raises:
             Exception: the first failure; it tells on which nodes the command was done, see
-                :func:`~redis_middleware_plugins.slot_routing.partly_done.partly_done`.
+                :func:`~redis_middleware_plugins.slot_routing.outcomes.partly_done`.
         """
         if not self.may_fail:
             raise_first(command.name, replies, [[node] for node in nodes])

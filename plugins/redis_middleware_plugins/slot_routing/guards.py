@@ -55,17 +55,22 @@ def reading_guard_of(deployment: Deployment, clock: Callable[[], float], reading
     once more when its outcome is there.
     """
     inner = guard_of(deployment, clock)
+    single = Place.SINGLE
 
     def guard(command: Command, endpoint: Endpoint) -> Flow:
         if not command.spec.is_read:
-            reading.wrote(command)
-            try:
-                return (yield from inner(command, endpoint))
-            finally:
-                reading.wrote(command)
-        if command.place is not Place.SINGLE:
-            # In a pipeline it is the time of the slowest node.
+            return writing(command, endpoint)
+        # In a pipeline it would be the time of the slowest node.
+        return alone(command, endpoint) if command.place is single else inner(command, endpoint)
+
+    def writing(command: Command, endpoint: Endpoint) -> Flow:
+        reading.wrote(command)
+        try:
             return (yield from inner(command, endpoint))
+        finally:
+            reading.wrote(command)
+
+    def alone(command: Command, endpoint: Endpoint) -> Flow:
         began = clock()
         try:
             return (yield from inner(command, endpoint))

@@ -11,13 +11,14 @@ from redis.exceptions import RedisError
 from redis_middleware import Command, Flow
 from redis_middleware.commands import CommandSpec
 from redis_middleware.notes import note_split
+from redis_middleware.redispy.view import ServerAddress
 from redis_middleware_plugins.slot_routing.deployment import Deployment
 from redis_middleware_plugins.slot_routing.everywhere import Everywhere, everywhere_of
 from redis_middleware_plugins.slot_routing.redirecting import Attempts, kind_of
 from redis_middleware_plugins.slot_routing.scanning import Told, scan
 from redis_middleware_plugins.slot_routing.slot_sets import slot_set
 from redis_middleware_plugins.slot_routing.table import Endpoint
-from redis_middleware_plugins.slot_routing.topology import Node
+from redis_middleware_plugins.slot_routing.topology import Node, Topology
 
 __all__ = ["ManyNodes"]
 
@@ -120,7 +121,7 @@ class ManyNodes:
     def _ask(self, node: Node) -> Generator[Any, Any, Told]:
         topology = yield from self._deployment.refreshing.told_by(node.address)
         known = self._table.topology
-        if known is None or topology.by_slot != known.by_slot:
+        if known is None or _primaries(topology) != _primaries(known):
             self._deployment.refreshing.request(node.address)
         leaving, coming = yield from self._moving(node)
         confirmed = {}
@@ -167,6 +168,16 @@ class ManyNodes:
             began=began,
             slot=None,
         )
+
+
+def _primaries(topology: Topology) -> dict[ServerAddress, int]:
+    """The slots that each primary serves."""
+    served: dict[ServerAddress, int] = {}
+    for shard in topology.shards:
+        if shard.primary is not None:
+            address = shard.primary.address
+            served[address] = served.get(address, 0) | slot_set(shard.ranges)
+    return served
 
 
 def _part(command: Command, endpoint: Endpoint) -> Command:

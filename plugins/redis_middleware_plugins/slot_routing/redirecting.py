@@ -42,7 +42,7 @@ from redis.exceptions import (
 
 from redis_middleware import Sleep
 from redis_middleware.command import Place
-from redis_middleware.notes import note_redirection, note_retry
+from redis_middleware.notes import NODE, note_redirection, note_retry
 from redis_middleware.redispy.servers import Server, never_sent
 from redis_middleware.redispy.view import ServerAddress
 from redis_middleware_plugins.slot_routing.refreshing import Refreshing
@@ -180,6 +180,7 @@ class Attempts:
             # The server's own words for it.
             yield from self._wait(ClusterDownError(problem), refresh=True)
         self._subject.target = endpoint.server
+        self._subject.notes[NODE] = endpoint.name
         return endpoint
 
     def after(self, error: Exception, endpoint: Endpoint) -> Generator[Any, Any, Endpoint]:

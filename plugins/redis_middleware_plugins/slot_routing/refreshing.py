@@ -33,7 +33,7 @@ _INCOMPLETE_AT_MOST: Final = 5
 
 
 class NotAClusterError(ResponseError):
-    """A server said that it is no part of a cluster."""
+    """A server said that it is no part of a cluster, or does not answer questions about one."""
 
 
 class Refreshing:
@@ -210,12 +210,11 @@ class Refreshing:
         try:
             slots = yield from self._sent(server, "SLOTS")
         except ResponseError as error:
-            if "cluster support disabled" in str(error):
-                raise NotAClusterError(str(error)) from error
             if "unknown" not in str(error).lower():
-                raise
-            # Servers that have it no more.
+                # Not a cluster, or a proxy that knows no such command, or it is not permitted.
+                raise NotAClusterError(str(error)) from error
             try:
+                # Servers may have it no more.
                 shards = yield from self._sent(server, "SHARDS")
             except ResponseError:
                 raise NotAClusterError(str(error)) from error
@@ -248,9 +247,9 @@ def _failure_of(failures: dict[str, RedisError | OSError]) -> RedisError:
     errors = list(failures.values())
     if not errors:
         return ConnectionError("no server of the cluster is known yet")
-    if errors and all(isinstance(error, NotAClusterError) for error in errors):
-        return NotAClusterError(str(errors[0]))
     first = errors[0]
+    if all(isinstance(error, NotAClusterError) for error in errors):
+        return NotAClusterError(str(first))
     if len(errors) == 1 and isinstance(first, RedisError):
         return first
     told = "; ".join(f"{address}: {error}" for address, error in failures.items())

@@ -43,8 +43,8 @@ class DeploymentSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: SecretStr = Field(
-        description="Its URL, or that of any node of its cluster. What it does not say (password, "
-        "TLS, time-outs) is as with the client."
+        description="Its URL, or that of any node of its cluster, with its user and password. What "
+        "it does not say (time-outs, protocol, decoding ...) is as with the client."
     )
     cluster: bool = Field(
         default=False, description="Whether it is a cluster, so that keys go by their slots."

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from redis_middleware.redispy.view import ServerAddress
 from redis_middleware.settings.types import Duration
 from redis_middleware_plugins.slot_routing.parsing import parse_address
-from redis_middleware_plugins.slot_routing.reading import ReadingSettings
+from redis_middleware_plugins.slot_routing.reading_settings import ReadingSettings
 from redis_middleware_plugins.slot_routing.rollout import RolloutSettings
 from redis_middleware_plugins.slot_routing.routes import (
     DeploymentSettings,

@@ -29,6 +29,10 @@ def routing_keys(command: Command) -> tuple[bytes, ...]:
     Raises:
         DataError: one of them is of a type that redis-py does not send.
     """
+    args = command.args
+    if command.spec.first_key == 1 and len(args) > 1:
+        # Nearly every command: its key need not be looked for.
+        return (bytes(command.client.encode(args[1])),)
     if command.keys:
         return command.keys
     encode = command.client.encode

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from redis_middleware import Command, Flow
 from redis_middleware.commands import SLOT_COUNT, CommandSpec, key_slot
 from redis_middleware.notes import note_split
-from redis_middleware_plugins.slot_routing.partly_done import raise_first
+from redis_middleware_plugins.slot_routing.outcomes import raise_first
 from redis_middleware_plugins.slot_routing.refusing import CrossSlotError, not_split, shown_key
 
 __all__ = [
@@ -41,7 +41,7 @@ their replies in order, failures among them as exceptions."""
 
 Place = TypeVar("Place", bound=Hashable)
 
-_LAST_SLOT: Final = SLOT_COUNT - 1
+_MASK: Final = SLOT_COUNT - 1
 _NOT_ASCII: Final = "é"
 
 
@@ -72,7 +72,7 @@ class SlotsOfKeys:
         if b"{" in b"".join(wire):
             return list(map(key_slot, wire))
         # What key_slot does where nothing is a hash tag, without a call for each.
-        return [crc_hqx(key, 0) & _LAST_SLOT for key in wire]
+        return [crc_hqx(key, 0) & _MASK for key in wire]
 
     def _on_the_wire(self, keys: Sequence[Any]) -> Sequence[bytes]:
         types = set(map(type, keys))
@@ -167,7 +167,7 @@ class Split(Generic[Place]):
 
         Raises:
             Exception: the first failure; that of a write tells how far it came, see
-                :func:`~redis_middleware_plugins.slot_routing.partly_done.partly_done`.
+                :func:`~redis_middleware_plugins.slot_routing.outcomes.partly_done`.
         """
         for reply in replies:
             if isinstance(reply, Exception):
@@ -257,9 +257,8 @@ class Splitter:
     def _send(self, splitting: Splitting, command: Command) -> Flow | None:
         try:
             slots = self._slots_of_keys(splitting.keys(command))
-            if splitting.is_write:
-                for argument in command.args[1:]:
-                    self._encode(argument)
+            if splitting.stride > 1:
+                self._try_to_encode(command.args[2::2])
         except (RedisError, UnicodeError):
             # redis-py will refuse the command: no part of it may be sent before.
             return None
@@ -269,11 +268,20 @@ class Splitter:
             raise CrossSlotError(command.name, command.keys, not_split(self._may_split))
         return self._in_parts(splitting, command, slots)
 
+    def _try_to_encode(self, values: Sequence[Any]) -> None:
+        if set(map(type, values)) == {str}:
+            values = ("".join(values),)
+        for value in values:
+            self._encode(value)
+
     def _in_parts(self, splitting: Splitting, command: Command, slots: list[int]) -> Flow:
         split = Split(splitting, command, slots)
         parts = split.parts
         for part, slot in zip(parts, split.places, strict=True):
             part.slot = slot
         replies = yield from self._gather(parts)
-        note_split(command, len({part.target for part in parts}))
+        servers = {part.target for part in parts}
+        if None not in servers:
+            # Else redis-py has sent them, to where it keeps to itself.
+            note_split(command, len(servers))
         return split.merge(replies)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from redis.exceptions import AskError, MovedError, RedisError, WatchError
 
 from redis_middleware import Batch, Command, Flow
+from redis_middleware.notes import SLOT
 from redis_middleware_plugins.slot_routing.deployment import Deployment
 from redis_middleware_plugins.slot_routing.refusing import CrossSlotTransaction
 from redis_middleware_plugins.slot_routing.slots import routing_keys, slots_of
@@ -39,6 +40,8 @@ class Transactions:
             batch.target = deployment.target
             return (yield batch)
         slot = _slot_of(batch.commands)
+        if slot is not None:
+            batch.notes[SLOT] = slot
         table = deployment.table
         attempts = deployment.attempts(
             batch,

@@ -39,6 +39,7 @@ class Ways(dict[CommandSpec, Way]):
         super().__init__()
         self._deployment = deployment
         self._quick = _quick(deployment)
+        self._quick_read = _quick_read(deployment)
         self._many_nodes = ManyNodes(deployment, choose, deployment.clock)
         self._splitter = Splitter(
             deployment.view.encode, may_split, deployment.gather, deployment.send
@@ -57,8 +58,9 @@ class Ways(dict[CommandSpec, Way]):
             return self._first
         if not deployment.is_cluster:
             return _nothing if deployment.target is None else self._to_target
-        if spec.first_key == 1 and (deployment.reading is None or not may_read_replica(spec)):
-            return self._quick
+        if spec.first_key == 1:
+            reads_replicas = deployment.reading is not None and may_read_replica(spec)
+            return self._quick_read if reads_replicas else self._quick
         return self._many_nodes.way_of(spec) or self._splitter.way_of(spec) or deployment.send
 
     def _first(self, command: Command) -> Flow:
@@ -97,6 +99,29 @@ def _quick(deployment: Deployment) -> Way:
         command.target = endpoint.server
         notes = command.notes
         notes[SLOT] = slot
+        notes[NODE] = endpoint.name
+        return guard(command, endpoint)
+
+    return way
+
+
+def _quick_read(deployment: Deployment) -> Way:
+    """The same for reads that may go to replicas."""
+    endpoint_of, slot_of = deployment.endpoint_of, deployment.slot_of
+    guard, send = deployment.guard, deployment.send
+
+    def way(command: Command) -> Flow:
+        try:
+            command.slot = slot_of(command.args[1])
+        except (IndexError, DataError, UnicodeError):
+            # The server, or redis-py, will refuse the command.
+            return send(command)
+        endpoint = endpoint_of(command)
+        if endpoint is None:
+            return send(command)
+        command.target = endpoint.server
+        notes = command.notes
+        notes[SLOT] = command.slot
         notes[NODE] = endpoint.name
         return guard(command, endpoint)
 

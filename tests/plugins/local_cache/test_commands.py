@@ -204,6 +204,8 @@ def test_mget_of_one_key() -> None:
         ("GET", object()),
         ("GET",),
         ("HGET", "other", 1),
+        ("MGET", "other", "another"),
+        ("MGET", "k", object()),
         ("SET", "other", "v"),
         ("MSET", "a", 1, "b", 2),
         ("EVAL", "return 1", 1, "other"),

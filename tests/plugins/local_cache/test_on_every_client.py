@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 import redis
 import redis.asyncio
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.sentinel import Sentinel
-from tests.plugins.local_cache.clients import cached, check, check_async
+from tests.plugins.local_cache.clients import (
+    cache_of,
+    cached,
+    check,
+    check_async,
+    is_on,
+    wait_until_async,
+)
 
 from redis_middleware.embedded import Certificates, Cluster, SentinelDeployment, Server
 
@@ -98,6 +107,26 @@ async def test_async_tls(clean_standalone: Server, mode: str, certificates: Cert
         redis.asyncio.Redis(port=clean_standalone.port) as other,
     ):
         await check_async(client, other)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+async def test_other_encodings(clean_standalone: Server, encoding: str) -> None:
+    """Keys of text are what goes over the wire of them, whatever that is."""
+    key = "key" if encoding == "ascii" else "ék"
+    wire = key.encode(encoding)
+    bare = redis.asyncio.Redis(port=clean_standalone.port, encoding=encoding)
+    async with (
+        cached(bare) as client,
+        redis.asyncio.Redis(port=clean_standalone.port) as other,
+    ):
+        await client.ping()
+        await wait_until_async(is_on(client), "on")
+        await other.set(wire, b"first")
+        while await client.get(key) != b"first" or not len(cache_of(client).store):
+            await asyncio.sleep(0.001)
+        await other.set(wire, b"second")
+        while await client.get(key) != b"second":
+            await asyncio.sleep(0.001)
 
 
 def test_unix_socket(clean_standalone: Server) -> None:

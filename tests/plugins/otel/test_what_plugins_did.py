@@ -75,6 +75,22 @@ def test_the_server_it_went_to(
         assert span.attributes["redis_middleware.node"] == f"127.0.0.1:{other_server.port}"
 
 
+def test_attributes_of_the_application_stay(
+    recorded: Recorded, client_with: MakeClient, other_server: Server
+) -> None:
+    """What a hook or a processor added is still there when the server turns out another."""
+    plugin = recorded.plugin(
+        OtelSettings(query="keys"),
+        request_hook=lambda span, command: span.set_attribute("tenant", 7),
+    )
+    client_with(plugin, _Routing(other_server, "in place")).get("key")
+
+    span = recorded.span("GET")
+    assert span.attributes["tenant"] == 7
+    assert span.attributes["db.query.text"] == "GET key"
+    assert span.attributes["server.port"] == other_server.port
+
+
 async def test_the_server_an_async_command_went_to(
     recorded: Recorded, clean_standalone: Server, other_server: Server
 ) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from redis_middleware.redispy.view import ServerAddress
 from redis_middleware.testing import FakeClock
 from redis_middleware_plugins.slot_routing.counters import Counters
-from redis_middleware_plugins.slot_routing.reading import Reading, ReadingSettings
+from redis_middleware_plugins.slot_routing.reading import Reading
+from redis_middleware_plugins.slot_routing.reading_settings import ReadingSettings
 from redis_middleware_plugins.slot_routing.replicas import ReplicaStates
 from redis_middleware_plugins.slot_routing.topology import Node, Shard, Topology
 

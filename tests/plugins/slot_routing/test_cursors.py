@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.exceptions import DataError
 
@@ -19,6 +19,7 @@ _range = st.tuples(_slot, _slot).map(lambda ends: (min(ends), max(ends)))
 _slot_sets = st.lists(_range, max_size=20).map(slot_set)
 
 
+@settings(deadline=None)
 @given(_slot_sets)
 def test_a_set_is_its_ranges(slots: int) -> None:
     """Ranges come in order, apart from each other, and make up the set again."""
@@ -34,6 +35,7 @@ def test_every_slot_is_in_the_whole_set() -> None:
     assert list(runs(ALL_SLOTS)) == [(0, SLOT_COUNT - 1)]
 
 
+@settings(deadline=None)
 @given(
     on_node=st.integers(0, 2**64 - 1),
     node=st.integers(0, 2**32 - 1),

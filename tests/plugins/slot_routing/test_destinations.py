@@ -13,7 +13,7 @@ from redis_middleware.testing import FakeClock, Script
 from redis_middleware_plugins.slot_routing.counters import Counters
 from redis_middleware_plugins.slot_routing.destinations import ROUTE, Destinations
 from redis_middleware_plugins.slot_routing.mirroring import Mirror, MirrorSettings
-from redis_middleware_plugins.slot_routing.partly_done import partly_done
+from redis_middleware_plugins.slot_routing.outcomes import partly_done
 from redis_middleware_plugins.slot_routing.rollout import RolloutSettings
 from redis_middleware_plugins.slot_routing.routes import (
     CrossDeploymentError,

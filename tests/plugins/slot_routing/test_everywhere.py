@@ -12,7 +12,7 @@ from redis_middleware.commands import all_specs, spec_of
 from redis_middleware.redispy.view import ServerAddress
 from redis_middleware.testing import command
 from redis_middleware_plugins.slot_routing.everywhere import Everywhere, everywhere_of
-from redis_middleware_plugins.slot_routing.partly_done import partly_done
+from redis_middleware_plugins.slot_routing.outcomes import partly_done
 from redis_middleware_plugins.slot_routing.topology import Node, Shard, Topology
 
 _TO_ONE_NODE = {"LATENCY GRAPH", "LATENCY HISTOGRAM"}

@@ -15,7 +15,7 @@ from tests.plugins.slot_routing.routed import routed
 
 from redis_middleware.commands import key_slot
 from redis_middleware.embedded import Cluster, Server, cluster
-from redis_middleware_plugins.slot_routing.partly_done import partly_done
+from redis_middleware_plugins.slot_routing.outcomes import partly_done
 
 _SHA = "e0e1f9fabfc9d4800c877a703b823ac0578ff8db"
 _LIBRARY = "#!lua name=l\nredis.register_function('f', function() return 1 end)"
@@ -247,6 +247,9 @@ def test_a_node_that_is_gone() -> None:
         assert outcome is not None
         alive = {f"{node.host}:{node.port}" for node in servers.primaries[:2]}
         assert set(outcome.done) == alive
+        gone = f"{servers.primaries[2].host}:{servers.primaries[2].port}"
+        assert (outcome.refused, outcome.unknown) == ((gone,), ())
+        assert f"not for {gone}" in str(raised.value)
         assert all(node.command("DBSIZE") == 0 for node in servers.primaries[:2])
 
 

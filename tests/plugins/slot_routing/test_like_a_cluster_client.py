@@ -214,9 +214,7 @@ async def test_an_async_pipeline_over_all_nodes_keeps_its_order(clean_cluster: C
             pipe.set(f"key:{number}", number)
             pipe.get(f"key:{number}")
         replies = await pipe.execute()
-    assert replies == [
-        reply for number in range(100) for reply in (True, str(number).encode())
-    ]
+    assert replies == [reply for number in range(100) for reply in (True, str(number).encode())]
 
 
 def test_a_pipeline_raises_its_first_error_as_redis_py_does(clean_cluster: Cluster) -> None:
@@ -240,12 +238,15 @@ def test_scripts_in_a_pipeline(clean_cluster: Cluster) -> None:
 
 def test_messages_reach_subscribers_wherever_they_are_published(clean_cluster: Cluster) -> None:
     """A channel is the whole cluster's: one subscribes and publishes anywhere."""
-    with routed(clean_cluster.nodes[1]) as client, routed(clean_cluster) as other:
-        with client.pubsub(ignore_subscribe_messages=True) as subscription:
-            subscription.subscribe("news")
-            assert subscription.get_message(timeout=1) is None
-            other.publish("news", "hello")
-            message = subscription.get_message(timeout=5)
+    with (
+        routed(clean_cluster.nodes[1]) as client,
+        routed(clean_cluster) as other,
+        client.pubsub(ignore_subscribe_messages=True) as subscription,
+    ):
+        subscription.subscribe("news")
+        assert subscription.get_message(timeout=1) is None
+        other.publish("news", "hello")
+        message = subscription.get_message(timeout=5)
     assert message is not None
     assert message["data"] == b"hello"
 
@@ -267,5 +268,5 @@ async def test_a_single_server_is_left_alone_async(clean_standalone: Any) -> Non
     """The same for redis.asyncio."""
     async with routed_async(clean_standalone) as client:
         assert await client.mset({"a": 1, "b": 2}) is True
-        pipe = client.pipeline()
+        pipe: Any = client.pipeline()
         assert await pipe.set("a", 3).get("b").execute() == [True, b"2"]

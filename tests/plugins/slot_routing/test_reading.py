@@ -16,7 +16,8 @@ from redis_middleware.command import Place
 from redis_middleware.commands import spec_of
 from redis_middleware.redispy.view import ServerAddress
 from redis_middleware.testing import command
-from redis_middleware_plugins.slot_routing.reading import ReadingSettings, may_read_replica
+from redis_middleware_plugins.slot_routing.reading import may_read_replica
+from redis_middleware_plugins.slot_routing.reading_settings import ReadingSettings
 from redis_middleware_plugins.slot_routing.topology import Node, Shard
 
 GET = command("GET", "k")

@@ -119,7 +119,7 @@ async def test_an_async_pipeline_follows_redirections(migration: SlotMigration) 
         await client.mset({"{t}a": 1, "{t}b": 2, "elsewhere": 3})
         migration.start()
         migration.move_keys(1)
-        pipe = client.pipeline(transaction=False)
+        pipe: Any = client.pipeline(transaction=False)
         pipe.incr("{t}a").incr("{t}b").get("elsewhere").incr("{t}a").incr("{t}b")
         assert await pipe.execute() == [2, 3, b"3", 3, 4]
 
@@ -145,7 +145,8 @@ async def test_several_keys_wait_until_they_are_together_async(migration: SlotMi
         await client.mset({"{t}a": 1, "{t}b": 2})
         migration.start()
         migration.move_keys(1)
-        waiting = asyncio.create_task(client.mget("{t}a", "{t}b"))
+        reading: Any = client.mget("{t}a", "{t}b")
+        waiting: asyncio.Task[Any] = asyncio.create_task(reading)
         while not _counts(client, "tryagain"):
             await asyncio.sleep(0.001)
         await asyncio.to_thread(migration.finish)

@@ -301,7 +301,11 @@ def test_no_read_is_older_than_its_bound() -> None:
                 replica.resume()
 
         threads = [threading.Thread(target=write), threading.Thread(target=pause)]
-        table = {"policy": "prefer_replica", "max_lag_seconds": bound, "check_every": 0.05}
+        table: dict[str, Any] = {
+            "policy": "prefer_replica",
+            "max_lag_seconds": bound,
+            "check_every": 0.05,
+        }
         try:
             with reading(servers, socket_timeout=0.1, **table) as client:
                 reads = Reads(servers)

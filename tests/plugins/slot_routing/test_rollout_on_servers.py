@@ -37,8 +37,8 @@ class Sides:
     def __init__(self, old: Server, new: Cluster) -> None:
         self.old = old
         self.new = new
-        self._old = old.connect()
-        self._new = redis.RedisCluster.from_url(new.url)
+        self._old: Any = old.connect()
+        self._new: Any = redis.RedisCluster.from_url(new.url)
 
     def close(self) -> None:
         """Close the connections that look at them."""

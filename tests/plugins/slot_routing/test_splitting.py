@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.exceptions import ConnectionError, DataError, ResponseError
 
 from redis_middleware import Command
 from redis_middleware.commands import key_slot
 from redis_middleware.testing import client_view, command
-from redis_middleware_plugins.slot_routing.partly_done import partly_done
+from redis_middleware_plugins.slot_routing.outcomes import partly_done
 from redis_middleware_plugins.slot_routing.splitting import (
     SlotsOfKeys,
     Split,
@@ -70,6 +70,7 @@ class _OneServer:
                 return sum(key in self.keys for key in keys)
 
 
+@settings(deadline=None)
 @given(
     name=st.sampled_from(["MGET", "DEL", "UNLINK", "EXISTS", "TOUCH"]),
     keys=st.lists(_keys, min_size=1, max_size=30),
@@ -90,6 +91,7 @@ def test_parts_do_what_the_whole_does(
     assert len(set(split.places)) == len(split.parts)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(_keys, st.binary(max_size=3)), min_size=1, max_size=30))
 def test_of_equal_keys_the_last_value_is_set(pairs: list[tuple[Any, bytes]]) -> None:
     """MSET keeps the order of what it sets within a slot, and so of what it sets a key to."""
@@ -100,6 +102,7 @@ def test_of_equal_keys_the_last_value_is_set(pairs: list[tuple[Any, bytes]]) -> 
     assert parts.keys == whole.keys
 
 
+@settings(deadline=None)
 @given(st.lists(_keys))
 def test_slots_of_many_keys_are_those_of_each(keys: list[Any]) -> None:
     """All at once, the slots come out as one by one, whatever the keys' types."""

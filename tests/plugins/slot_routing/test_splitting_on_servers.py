@@ -12,6 +12,7 @@ import redis
 import redis.asyncio
 from redis.exceptions import (
     ClusterCrossSlotError,
+    ConnectionError,
     DataError,
     OutOfMemoryError,
     RedisClusterException,
@@ -21,10 +22,11 @@ from tests.plugins.slot_routing.routed import key_at, routed
 
 from redis_middleware import Command, Flow, hookimpl, wrap
 from redis_middleware.commands import key_slot
-from redis_middleware.embedded import Cluster, Server
+from redis_middleware.embedded import Cluster, Server, cluster
+from redis_middleware.notes import NODES
 from redis_middleware_plugins.slot_routing import SlotRouting
-from redis_middleware_plugins.slot_routing.partly_done import partly_done
-from redis_middleware_plugins.slot_routing.refusing import CrossSlotError
+from redis_middleware_plugins.slot_routing.outcomes import partly_done
+from redis_middleware_plugins.slot_routing.refusing import CrossSlotError, CrossSlotTransaction
 
 _KEYS: list[Any] = [f"key:{number}" for number in range(60)]
 _OF_EVERY_TYPE: list[Any] = [
@@ -217,27 +219,51 @@ async def test_a_write_that_is_done_in_part(clean_cluster: Cluster, is_async: bo
         assert await run(client, "MGET", *there, lost) == [b"2", b"2", None]
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_transactions_are_not_split(clean_cluster: Cluster, is_async: bool) -> None:
+    """They are for one slot, and what has no keys is that of its one server, as the server does."""
+    async with either(clean_cluster, is_async=is_async) as client:
+        await run(client, "SET", key_at(clean_cluster, clean_cluster.primaries[2]), 1)
+
+        async def transaction(*commands: tuple[Any, ...]) -> Any:
+            pipe = client.pipeline()
+            for command in commands:
+                pipe.execute_command(*command)
+            replies = pipe.execute()
+            return await replies if inspect.isawaitable(replies) else replies
+
+        with pytest.raises(CrossSlotTransaction, match="b'a' in slot 15495, b'b' in slot 3300"):
+            await transaction(("MSET", "a", 1, "b", 2))
+        alone = await transaction(("MSET", "{b}1", 1, "{b}2", 2), ("DBSIZE",), ("SCAN", 0))
+        assert alone[:2] == [True, 2]
+        assert alone[2][0] == 0
+
+
 class _Watch:
     """What another plugin sees of the parts."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.seen: list[tuple[Any, ...]] = []
+        self.nodes: list[int | None] = []
 
     @hookimpl
     def redis_command(self, command: Command) -> Flow:
         self.seen.append(command.args)
-        return (yield command)
+        reply = yield command
+        self.nodes.append(command.notes.get(NODES))
+        return reply
 
 
 def test_plugins_inside_see_parts_and_those_outside_the_whole(clean_cluster: Cluster) -> None:
-    """A plugin before slot_routing in the list sees the command, one behind it each part."""
+    """One before slot_routing in the list sees the command, and over how many nodes it went."""
     outside, inside = _Watch("outside"), _Watch("inside")
     server = clean_cluster.nodes[0]
     bare = redis.Redis(host=server.host, port=server.port)
     with wrap(bare, {}, plugins=[outside, SlotRouting, inside]) as client:
         client.mget("a", "{a}1", "b")
     assert outside.seen == [("MGET", "a", "{a}1", "b")]
+    assert outside.nodes == [2]
     assert inside.seen[-2:] == [("MGET", "a", "{a}1"), ("MGET", "b")]
 
 
@@ -314,3 +340,35 @@ def test_arguments_that_redis_py_refuses(clean_cluster: Cluster) -> None:
                 client.execute_command(*command)
         assert client.dbsize() == 1
         assert client.mget([]) == []
+
+
+async def test_a_write_to_a_node_that_is_gone() -> None:
+    """Keys of a node that cannot be reached are told apart from those that may have been set."""
+    options: dict[str, Any] = {"table": {"deadline": 0.3}, "socket_timeout": 2}
+    with cluster(primaries=3, replicas=0) as servers:
+        keys = [key_at(servers, server) for server in servers.primaries]
+        lost = repr(keys[1].encode())
+        async with (
+            either(servers, is_async=False, **options) as sync_client,
+            either(servers, is_async=True, **options) as async_client,
+        ):
+            clients = (sync_client, async_client)
+            for client in clients:
+                assert await _set(client, keys, 1) is True
+            servers.primaries[1].kill()
+            for client in clients:
+                # The first try finds that its connection is of no use: perhaps it was sent.
+                outcome = partly_done(await _set(client, keys, 2))
+                assert outcome is not None
+                assert outcome.done == (repr(keys[0].encode()), repr(keys[2].encode()))
+                assert {*outcome.unknown, *outcome.refused} == {lost}
+                error = await _set(client, keys, 3)
+                assert isinstance(error, ConnectionError)
+                outcome = partly_done(error)
+                assert outcome is not None
+                assert (outcome.refused, outcome.unknown) == ((lost,), ())
+                assert await run(client, "MGET", keys[0], keys[2]) == [b"3", b"3"]
+
+
+async def _set(client: Any, keys: list[str], value: int) -> Any:
+    return await run(client, "MSET", *[part for key in keys for part in (key, value)])

@@ -47,7 +47,7 @@ async def test_an_async_transaction_runs_on_the_node_of_its_keys(clean_cluster: 
     async with routed_async(clean_cluster) as client:
         for server in clean_cluster.primaries:
             key = key_at(clean_cluster, server)
-            pipe = client.pipeline()
+            pipe: Any = client.pipeline()
             pipe.set(key, 1).incr(key).get(key)
             assert await pipe.execute() == [True, 2, b"2"]
 

@@ -66,7 +66,7 @@ def raise_first(command: str, replies: Sequence[Any], about: Sequence[Sequence[s
     for reply, names in zip(replies, about, strict=True):
         if not isinstance(reply, Exception):
             done += names
-        elif isinstance(reply, ResponseError) or never_sent(reply):
+        elif _was_not_done(reply):
             refused += names
         else:
             unknown += names
@@ -83,6 +83,12 @@ def raise_first(command: str, replies: Sequence[Any], about: Sequence[Sequence[s
     finally:
         # The traceback holds this frame.
         del first, failures, reply
+
+
+def _was_not_done(error: Exception) -> bool:
+    # What redirecting gives up on has the last try's failure as its cause.
+    last = error.__cause__ or error
+    return isinstance(error, ResponseError) or never_sent(last)
 
 
 def _shortened(names: Sequence[str]) -> str:
