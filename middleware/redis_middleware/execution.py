@@ -23,6 +23,8 @@ DONE: Final = object()
 # What comes of a flow of a plugin that only observes and did what it must not: go on without it.
 _WITHOUT: Final = object()
 
+_COMMANDS: Final = frozenset({Command})
+
 # flow, its hook, the chain and the index it stands at, the item it was started with
 _Frame = tuple[Flow, Hook, Chain, int, Any]
 
@@ -243,7 +245,11 @@ class Execution:
 
     def is_innermost(self, commands: Sequence[Command]) -> bool:
         """Whether no plugin is behind the flow of the last request for any of these commands."""
-        return bool(commands) and all([self.inner(command) is None for command in commands])
+        _, _, chain, index, _ = self._stack[-1]
+        others = [command for command in commands if command.spec is not chain.spec]
+        if len(others) < len(commands) and index + 1 < len(chain.hooks):
+            return False
+        return bool(commands) and all([self.inner(command) is None for command in others])
 
     @property
     def plugin(self) -> str:
@@ -278,7 +284,7 @@ class Execution:
         if chain.item_class is Command:
             if kind is Once and yielded.command.__class__ is Command:
                 return yielded
-            if kind is list and all(element.__class__ is Command for element in yielded):
+            if kind is list and set(map(type, yielded)) <= _COMMANDS:
                 return yielded
         elif kind is Command and hook.name == "redis_connect" and item.is_made:
             return yielded

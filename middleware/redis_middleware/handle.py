@@ -146,6 +146,11 @@ class Middleware:
             self._added.pop(name, None)
             self._removed.add(name)
 
+    def recompile(self) -> None:
+        """Ask the plugins again which commands they want: called by one that wants others now."""
+        with self._lock:
+            self._use(list(self.pipeline.plugins))
+
     def _index(self, name: str) -> int:
         names = [loaded.name for loaded in self.pipeline.plugins]
         if name not in names:

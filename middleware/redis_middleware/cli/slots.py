@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -193,11 +194,15 @@ def _print_totals(report: ClusterReport, out: Console) -> None:
         imbalance = report.imbalance(measure)
         if imbalance is None:
             continue
-        largest = max(zip(report.of_primaries(measure), report.primaries, strict=True), key=_first)
-        out.print(
-            f"{measure}: the largest primary has {imbalance:.2f} times the smallest's "
-            f"({largest[1].address}: {largest[0]:,})"
+        most, node = max(
+            zip(report.of_primaries(measure), report.primaries, strict=True), key=_first
         )
+        told = (
+            "the smallest primary has none"
+            if math.isinf(imbalance)
+            else f"{imbalance:.2f} times what the smallest primary has"
+        )
+        out.print(f"{measure}: {node.address} has most, {most:,}: {told}", soft_wrap=True)
 
 
 def _first(pair: tuple[int, NodeReport]) -> int:
@@ -240,7 +245,7 @@ def _as_dict(report: ClusterReport) -> dict[str, Any]:
         "way": report.way,
         "imbalance": {
             # JSON has no infinity: the smallest has none of it.
-            name: None if value == float("inf") else value
+            name: None if value is None or math.isinf(value) else value
             for name, value in imbalances.items()
         },
         "slots": {

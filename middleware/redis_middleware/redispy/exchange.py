@@ -58,29 +58,31 @@ class _Part:
 
     __slots__ = ("commands", "connection", "indexes", "server")
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, commands: Sequence[Command], indexes: list[int]) -> None:
         self.server = server
-        self.commands: list[Command] = []
-        self.indexes: list[int] = []
+        self.commands = commands
+        self.indexes = indexes
         self.connection: Any = None
 
 
 def _parts(commands: Sequence[Command]) -> tuple[list[_Part], list[int]]:
     """The commands by server, and the indexes of those that have none."""
-    parts: dict[int, _Part] = {}
-    rest: list[int] = []
+    by_target: dict[Any, list[int]] = {}
     for index, command in enumerate(commands):
-        target = command.target
-        part = parts.get(id(target))
-        if part is None:
-            server = target if isinstance(target, Server) else _server_of(target)
-            if server is None:
-                rest.append(index)
-                continue
-            part = parts[id(target)] = _Part(server)
-        part.commands.append(command)
-        part.indexes.append(index)
-    return list(parts.values()), rest
+        try:
+            by_target[command.target].append(index)
+        except KeyError:
+            by_target[command.target] = [index]
+    parts: list[_Part] = []
+    rest: list[int] = []
+    for target, indexes in by_target.items():
+        server = target if isinstance(target, Server) else _server_of(target)
+        if server is None:
+            rest += indexes
+        else:
+            parts.append(_Part(server, [commands[index] for index in indexes], indexes))
+    rest.sort()
+    return parts, rest
 
 
 def _server_of(target: Any) -> Server | None:

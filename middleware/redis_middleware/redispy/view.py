@@ -158,8 +158,9 @@ class ClientView:
     def address_of(self, command: Command | None = None) -> ServerAddress | None:
         """The server that a command goes to, as far as it can be told before it is sent.
 
-        That is its target, where a plugin chose a server. For a cluster client that is the primary of the command's slot, or ``None`` for commands
-        without keys, or with keys of several slots. For Sentinel it is the address found last.
+        That is its target, where a plugin chose a server. For a cluster client that is the primary
+        of the command's slot, or ``None`` for commands without keys, or with keys of several
+        slots. For Sentinel it is the address found last.
         """
         node = command.target if command is not None else None
         chosen: ServerAddress | None = getattr(node, "address", None)
