@@ -357,3 +357,17 @@ def test_a_background_flow_that_yields_nonsense(
     unwrap(client)
     assert "plugin 'worker', hook background work 'work'" in caplog.text
     assert "it yielded None" in caplog.text
+
+
+def test_work_that_is_over_is_not_kept(client: redis.Redis) -> None:
+    """A plugin may ask for short work again and again: what ended does not pile up."""
+
+    def nothing_more() -> Flow:
+        yield from ()
+
+    wrap(client, plugins=[PassThrough])
+    handle = middleware_of(client)
+    for _ in range(50):
+        handle.run_in_background(nothing_more)
+        assert eventually(lambda: not workers())
+    assert len(handle.background) == 1

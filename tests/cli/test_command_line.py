@@ -13,7 +13,7 @@ from redis_middleware import __version__
 from redis_middleware.cli import main
 from redis_middleware.cli.application import app
 
-COMMANDS = ("check", "plugins", "explain", "schema", "bigkeys", "hotkeys", "top", "demo")
+COMMANDS = ("check", "plugins", "explain", "schema", "bigkeys", "hotkeys", "slots", "top", "demo")
 
 
 def test_the_version(run: Run) -> None:

@@ -16,6 +16,7 @@ from redis_middleware import (
     middleware_of,
     unwrap,
 )
+from redis_middleware.commands import CommandSpec
 
 
 class Tag:
@@ -174,3 +175,25 @@ def test_unwrapping(running: Running) -> None:
     assert events() == ["- attached", "- detached"]
     with pytest.raises(LookupError):
         middleware_of(running.client)
+
+
+def test_a_plugin_can_want_other_commands_than_before(running: Running) -> None:
+    """It is asked again, in pipelines too; it stays what it is, and where it is."""
+
+    class Fickle(Tag):
+        is_idle = False
+
+        def wants(self, spec: CommandSpec) -> bool:
+            return not self.is_idle
+
+    fickle = Fickle("f")
+    running.start({}, plugins=[*tags("a"), fickle, *tags("b")])
+    assert running.echo() == "bfa"
+    fickle.is_idle = True
+    assert running.echo() == "bfa"
+    running.middleware.recompile()
+    assert running.echo() == running.echo_in_pipeline() == "ba"
+    fickle.is_idle = False
+    running.middleware.recompile()
+    assert running.echo() == "bfa"
+    assert running.middleware.plugins["f"] is fickle

@@ -60,7 +60,7 @@ def _slots(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[URL] [KEY]...",
+            metavar="URL KEY",
             help="The URL of any server of a cluster, by default redis://localhost:6379; and keys, "
             "whose slots and nodes are shown in place of the whole cluster.",
         ),

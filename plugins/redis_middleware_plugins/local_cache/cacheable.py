@@ -14,7 +14,7 @@ from redis.exceptions import DataError
 
 from redis_middleware import Command
 
-__all__ = ["CACHEABLE", "has_only_text", "identity", "single_key"]
+__all__ = ["CACHEABLE", "are_exact", "identity", "kinds_of", "single_key"]
 
 _STRINGS: Final = {"GET", "GETRANGE", "SUBSTR", "STRLEN", "GETBIT", "BITCOUNT", "BITPOS"}
 _HASHES: Final = {"HGET", "HMGET", "HGETALL", "HKEYS", "HVALS", "HLEN", "HEXISTS", "HSTRLEN"}
@@ -28,7 +28,7 @@ _READ_ONLY_TWINS: Final = {"BITFIELD_RO", "GEORADIUS_RO", "GEORADIUSBYMEMBER_RO"
 _DOCUMENTS: Final = {"JSON.GET", "JSON.TYPE", "JSON.STRLEN", "JSON.OBJLEN", "JSON.OBJKEYS"}
 _ARRAYS: Final = {"JSON.ARRLEN", "JSON.ARRINDEX"}
 
-_TEXT: Final = frozenset({str, bytes})
+_EXACT: Final = frozenset({str, bytes, int})
 
 CACHEABLE: Final = frozenset(
     {"EXISTS", "TYPE"}.union(_STRINGS, _HASHES, _LISTS, _SETS, _RANGES, _REVERSE_RANGES)
@@ -39,9 +39,9 @@ CACHEABLE: Final = frozenset(
 def identity(command: Command) -> Hashable | None:
     """The name that a command's reply is kept under: the same only for the same reply.
 
-    That is the tuple of its arguments where all are str or bytes, as they mostly are; a number
-    among them counts as what is sent of it (1 and 1.0 are equal in Python, and not to the server).
-    Options that change the reply are part of it.
+    That is the tuple of its arguments where they are str, bytes or int, as they mostly are; if
+    there are others, it is what is sent of them (1 and 1.0 are equal in Python, and not to the
+    server). Options that change the reply are part of it.
 
     Returns:
         ``None`` where the command must not be answered from memory: it names its node itself, an
@@ -49,7 +49,7 @@ def identity(command: Command) -> Hashable | None:
     """
     options = command.options
     args: Hashable = command.args
-    if not has_only_text(command.args):
+    if not are_exact(command.args):
         encoded = _encoded(command)
         if encoded is None:
             return None
@@ -62,9 +62,22 @@ def identity(command: Command) -> Hashable | None:
     return ("options", args, chosen)
 
 
-def has_only_text(args: tuple[Any, ...]) -> bool:
-    """Whether all arguments are str or bytes, so that they are equal only if what is sent is."""
-    return _TEXT.issuperset([type(argument) for argument in args])
+def are_exact(args: tuple[Any, ...]) -> bool:
+    """Whether arguments are equal to others of such types only if what is sent of them is."""
+    return _EXACT.issuperset([type(argument) for argument in args])
+
+
+def kinds_of(name: Hashable) -> tuple[type, ...] | None:
+    """What the types of arguments must be, beside being equal to a name, to mean the same.
+
+    Returns:
+        ``None`` where that goes without saying: nothing but text is equal to text.
+    """
+    assert isinstance(name, tuple)
+    if len(name) == 2 and type(name[1]) is str:
+        return None
+    kinds = tuple(map(type, name))
+    return kinds if int in kinds else None
 
 
 def _encoded(command: Command) -> tuple[bytes, ...] | None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from redis_middleware import NIL
 from redis_middleware.once import Lead
 from redis_middleware.sizes import size_of
+from redis_middleware_plugins.local_cache.cacheable import kinds_of
 from redis_middleware_plugins.local_cache.copying import fresh_copier
 from redis_middleware_plugins.local_cache.rules import Rule
 
@@ -28,6 +29,8 @@ class Entry:
         counts: those of the rule.
         lead: the key and future by which others wait for the reply; ``None`` where nobody does.
         answer: the reply as a flow returns it: ``NIL`` for nil.
+        kinds: what the types of arguments must be that are taken for the name as they are;
+            ``None`` where that goes without saying.
         copier: makes the reply that a caller gets of it; ``None`` where it cannot be changed.
         size: bytes it takes, about.
         as_is_until: the reading of the clock until which a hit is no more than that.
@@ -43,6 +46,7 @@ class Entry:
         "expires",
         "is_refreshing",
         "key",
+        "kinds",
         "lead",
         "name",
         "rule",
@@ -54,6 +58,7 @@ class Entry:
     copier: Callable[[Any], Any] | None
     expires: float
     is_refreshing: bool
+    kinds: tuple[type, ...] | None
     size: int
 
     def __init__(self, name: Hashable, key: bytes, rule: Rule) -> None:
@@ -91,6 +96,7 @@ class Entry:
                 # A response callback of the application's made something that cannot be copied.
                 return False
         self.size = size + len(self.key) + ENTRY_OVERHEAD
+        self.kinds = kinds_of(self.name)
         self.is_refreshing = False
         self.expires = expires = now + rule.shortest_life + rule.jitter * dice
         self.as_is_until = expires - rule.refresh_ahead

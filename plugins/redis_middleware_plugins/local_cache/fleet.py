@@ -15,7 +15,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any, Final
 
 from redis_middleware import ClientView, Command, Flow, Sleep
@@ -41,8 +41,9 @@ def members_key(prefix: str) -> str:
 
 def figures_of(statistics: Statistics) -> dict[str, Any]:
     """A reading as what JSON knows."""
+    figures = {field.name: getattr(statistics, field.name) for field in fields(statistics)}
     rules = {name: counts.as_dict() for name, counts in statistics.rules.items()}
-    return {**asdict(statistics), "rules": rules}
+    return {**figures, "rules": rules}
 
 
 class Fleet:

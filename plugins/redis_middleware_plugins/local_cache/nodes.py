@@ -27,8 +27,8 @@ __all__ = [
 Address = ServerAddress | None
 
 _CONNECT_WITHIN: Final = 5.0
-_RECONNECT_WITHIN: Final = 0.5
-"""Seconds: as long as one node is connected again, the others' messages wait."""
+_RECONNECT_WITHIN: Final = (0.5, 2.0)
+"""Seconds, at first and at most: as long as one node is connected, the others' messages wait."""
 FIRST_DELAY: Final = 0.1
 LONGEST_DELAY: Final = 10.0
 
@@ -120,9 +120,8 @@ class Nodes:
         """
         # Only RESP3 lets a connection that is told of invalidations send other commands too.
         needs_commands = self._view.is_cluster or self._mode == "tracking"
-        within = _RECONNECT_WITHIN if self.standing else _CONNECT_WITHIN
         connection = DedicatedConnection(
-            self._view, address, 3 if needs_commands else None, within=within
+            self._view, address, 3 if needs_commands else None, within=self._patience(address)
         )
         try:
             yield Call(connection.open, connection.open_async)
@@ -132,6 +131,13 @@ class Nodes:
             raise
         self.lost.pop(address, None)
         self.standing[address] = Node(connection, self._clock(), client_id)
+
+    def _patience(self, address: Address) -> float:
+        if not self.standing:
+            return _CONNECT_WITHIN
+        first, most = _RECONNECT_WITHIN
+        lost = self.lost.get(address)
+        return first if lost is None else min(max(first, lost.delay), most)
 
     def _subscribe(self, connection: DedicatedConnection, rules: list[Rule]) -> Flow:
         client_id = None

@@ -13,7 +13,7 @@ from redis_middleware.commands import CommandSpec
 from redis_middleware.notes import note_answer, note_cache
 from redis_middleware.readings import Metric
 from redis_middleware_plugins.local_cache.cache import NAME, Cache
-from redis_middleware_plugins.local_cache.cacheable import CACHEABLE, has_only_text, single_key
+from redis_middleware_plugins.local_cache.cacheable import CACHEABLE, are_exact, single_key
 from redis_middleware_plugins.local_cache.changes import Changes
 from redis_middleware_plugins.local_cache.fleet import Fleet
 from redis_middleware_plugins.local_cache.listening import Listener
@@ -280,6 +280,7 @@ class LocalCache:
             and len(command.options) <= ("keys" in command.options)
             and (command.place is _SINGLE or command.place is _PIPELINE)
             and command.target is None
+            and (entry.kinds is None or entry.kinds == tuple(map(type, args)))
         ):
             entry.counts.hits += 1
             store.used.append(args)
@@ -297,14 +298,14 @@ class LocalCache:
             # Most reads have no other argument than a key of text, and most keys have no rule.
             if not args[1].startswith(cache.rules.text_prefixes):
                 return None
-            is_text = True
+            is_name = True
             try:
                 key = args[1].encode()
             except UnicodeEncodeError:
                 # redis-py refuses such a key, and tells the application.
                 return None
         else:
-            is_text = has_only_text(args)
+            is_name = are_exact(args)
             key = single_key(command)
         rule = None if key is None else cache.rules.of(key)
         if key is None or rule is None:
@@ -314,7 +315,7 @@ class LocalCache:
             and len(command.options) <= ("keys" in command.options)
             and (command.place is _SINGLE or command.place is _PIPELINE)
             and command.target is None
-            and is_text
+            and is_name
         ):
             return self._reads.fetch(command, key, rule, entry)
         return self._reads.read(command, key, rule)

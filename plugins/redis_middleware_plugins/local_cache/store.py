@@ -91,13 +91,9 @@ class Store:
             The flight, to be ended by ``keep`` or ``end``. ``None`` where ``join`` has to be asked.
         """
         with self._lock:
-            flights = self._flights
-            if name in flights or self._is_barred or key in self._writes:
+            if name in self._flights or self._is_barred or key in self._writes:
                 return None
-            flight = flights[name] = Entry(name, key, rule)
-            if self._names.setdefault(key, name) is not name:
-                self._names.add(key, name)
-            return flight
+            return self._take_off(name, key, rule)
 
     def join(
         self,

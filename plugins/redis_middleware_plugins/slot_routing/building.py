@@ -30,6 +30,7 @@ class Deployments:
         counters: what is counted by node.
         clock: seconds from any fixed point.
         random: gives numbers from 0 up to, but not including, 1.
+        found: called when it is known whether the client's own server is a cluster.
 
     Attributes:
         by_name: the deployments; ``client`` is that of the client itself.
@@ -43,6 +44,7 @@ class Deployments:
         *,
         clock: Callable[[], float],
         random: Callable[[], float],
+        found: Callable[[], None],
     ) -> None:
         self.by_name: dict[str, Deployment] = {}
         self.states: dict[str, ReplicaStates] = {}
@@ -52,6 +54,7 @@ class Deployments:
         self._counters = counters
         self._clock = clock
         self._random = random
+        self._found = found
 
     def use(self, settings: SlotRoutingSettings) -> None:
         """Have the deployments that the settings describe.
@@ -65,7 +68,7 @@ class Deployments:
         for name in names:
             made_of = _made_of(name, settings)
             if self._made_of.get(name) == made_of:
-                self.by_name[name].limits = settings
+                self.by_name[name].settings = settings
             else:
                 self._stop(name)
                 self.by_name[name] = self._made(name, settings)
@@ -110,9 +113,7 @@ class Deployments:
             servers,
             settings,
             self._counters,
-            remap=settings.remapped,
             seeds=seeds,
-            refresh_interval=settings.refresh_interval,
             is_cluster=is_cluster,
             start=lambda flow: middleware.run_in_background(flow, f"topology of {name}"),
             clock=self._clock,
@@ -120,6 +121,7 @@ class Deployments:
             reading=reading,
             states=states,
             target=None if described is None else servers.at(),
+            found=self._found if described is None else _nothing,
         )
         if states is not None:
             self.states[name] = states
@@ -147,3 +149,7 @@ def _made_of(name: str, settings: SlotRoutingSettings) -> tuple[object, ...]:
     """What a deployment is made of: it is another one where this is another."""
     fields = _OF_ALL_DEPLOYMENTS + (_OF_THE_CLIENT if name == CLIENT else ())
     return settings.deployments.get(name), *[getattr(settings, field) for field in fields]
+
+
+def _nothing() -> None:
+    return None

@@ -8,17 +8,17 @@ from typing import Any, Final
 
 from redis.exceptions import DataError, MovedError, RedisError
 
-from redis_middleware import Command, Flow, Sleep
+from redis_middleware import Batch, Command, Flow, Sleep
 from redis_middleware.notes import NODE, SLOT
 from redis_middleware.redispy.view import ClientView, ServerAddress
 from redis_middleware_plugins.slot_routing.counters import Counters
 from redis_middleware_plugins.slot_routing.guards import guard_of, reading_guard_of
-from redis_middleware_plugins.slot_routing.parsing import Remap
 from redis_middleware_plugins.slot_routing.reading import Reading
-from redis_middleware_plugins.slot_routing.redirecting import Attempts, Limits, kind_of, learn
+from redis_middleware_plugins.slot_routing.redirecting import FAILURES, Attempts, kind_of
 from redis_middleware_plugins.slot_routing.refreshing import NotAClusterError, Refreshing, Seeds
 from redis_middleware_plugins.slot_routing.refusing import CrossSlotError
 from redis_middleware_plugins.slot_routing.replicas import ReplicaStates
+from redis_middleware_plugins.slot_routing.settings import SlotRoutingSettings
 from redis_middleware_plugins.slot_routing.slots import (
     has_unknown_keys,
     routing_keys,
@@ -45,11 +45,9 @@ class Deployment:
         name: what messages call it.
         view: facts of the wrapped client.
         servers: the servers.
-        limits: how long, and how often, something is tried.
+        settings: the table ``[slot_routing]``: limits, address translation, distance of refreshes.
         counters: what is counted by node.
-        remap: address translation.
         seeds: gives addresses to ask for the topology besides those that are known.
-        refresh_interval: seconds between two refreshes, at least.
         is_cluster: whether it is a cluster; ``None``: the servers are asked.
         start: runs a flow in the background.
         clock: seconds from any fixed point.
@@ -57,10 +55,11 @@ class Deployment:
         reading: chooses the nodes that are read; ``None``: always primaries.
         states: what is known of the replicas, where they are read.
         target: where commands go if it is no cluster; ``None``: where the client sends them.
+        found: called when it is known whether it is a cluster.
 
     Attributes:
-        name: what messages call it.
         is_cluster: whether it is a cluster; ``None`` while that is not known.
+        settings: the settings in force.
         table: which server each slot's commands go to.
         refreshing: what keeps the table up to date.
         slot_of: the slot of a key of any type.
@@ -73,12 +72,10 @@ class Deployment:
         name: str,
         view: ClientView,
         servers: ServersOfDeployment,
-        limits: Limits,
+        settings: SlotRoutingSettings,
         counters: Counters,
         *,
-        remap: Remap,
         seeds: Seeds,
-        refresh_interval: float,
         is_cluster: bool | None,
         start: Callable[[Callable[[], Flow]], None],
         clock: Callable[[], float],
@@ -86,32 +83,34 @@ class Deployment:
         reading: Reading | None = None,
         states: ReplicaStates | None = None,
         target: Any = None,
+        found: Callable[[], None] = lambda: None,
     ) -> None:
-        self.name = name
+        self._name = name
         self.view = view
         self.is_cluster = False if is_cluster is False else None
-        self.table = Table(servers, counters, remap, random)
+        self.settings = settings
+        self.table = Table(servers, counters, settings.remapped, random)
         self.slot_of = slot_function(view.encode)
         self.target = target
+        self._found = found
         self.refreshing = Refreshing(
             self.table,
             servers,
             view.command,
-            remap=remap,
+            remap=settings.remapped,
             seeds=seeds,
-            interval=refresh_interval,
+            interval=settings.refresh_interval,
             clock=clock,
             random=random,
             wants_details=reading is not None,
             start=start,
         )
-        self.limits = limits
         self.reading = reading
         self.clock = clock
         self._states = states
         self._servers = servers
         self._must_be_cluster = is_cluster is True
-        self._random = random
+        self.random = random
         self.guard = (
             guard_of(self, clock) if reading is None else reading_guard_of(self, clock, reading)
         )
@@ -135,12 +134,13 @@ class Deployment:
                 logger.info(
                     "%s is not a cluster, its commands go where they would without slot_routing: "
                     "%s",
-                    self.name,
+                    self._name,
                     error,
                 )
+                self._found()
                 return
             except RedisError as error:
-                left = began + self.limits.deadline - self.clock()
+                left = began + self.settings.deadline - self.clock()
                 if kind_of(error) != "lost" or left <= 0:
                     raise
                 yield Sleep(min(left, self.refreshing.interval))
@@ -148,6 +148,7 @@ class Deployment:
             if self.table.topology is not None:
                 self.table.prefer(self._servers.at().address)
                 self.is_cluster = True
+                self._found()
             else:
                 yield Sleep(_FOLLOWER_WAIT)
 
@@ -182,41 +183,6 @@ class Deployment:
         if command.slot is not None:
             notes[SLOT] = command.slot
         return (yield from self.guard(command, endpoint))
-
-    def gather(self, commands: list[Command]) -> Generator[Any, Any, list[Any]]:
-        """Send commands together, each to where it belongs.
-
-        Args:
-            commands: each with its slot set.
-
-        Returns:
-            Their replies in order, failures among them as exceptions.
-        """
-        began = self.clock()
-        endpoints: list[Any]
-        if self.reading is None:
-            by_slot: Any = self.table.endpoints
-            endpoints = [by_slot[command.slot] for command in commands]
-        else:
-            endpoints = [self.endpoint_of(command) for command in commands]
-        for index, command in enumerate(commands):
-            if endpoints[index] is None:
-                endpoints[index] = yield from self.attempts_of(command, began).start()
-            command.target = endpoints[index].server
-        self.wrote(commands)
-        replies: list[Any] = yield commands
-        seconds = self.clock() - began
-        for index, endpoint in enumerate(endpoints):
-            endpoint.counts.sent(seconds)
-            if isinstance(replies[index], Exception):
-                try:
-                    replies[index] = yield from self.recover(
-                        commands[index], replies[index], endpoint, began
-                    )
-                except Exception as error:
-                    replies[index] = error
-        self.wrote(commands)
-        return replies
 
     def endpoint_of(
         self, command: Command, tried: Collection[ServerAddress] = ()
@@ -256,29 +222,16 @@ class Deployment:
 
     def attempts(
         self,
-        subject: Any,
+        subject: Command | Batch,
         name: str,
-        choose: Callable[[set[Any]], Endpoint | None],
+        choose: Callable[[set[ServerAddress]], Endpoint | None],
         *,
         is_safe: bool,
         began: float,
         slot: int | None,
     ) -> Attempts:
         """The tries of a command or a transaction; see :class:`Attempts`."""
-        return Attempts(
-            subject,
-            name,
-            self.table,
-            self.refreshing,
-            self.limits,
-            is_safe=is_safe,
-            choose=choose,
-            lost=self.lost,
-            began=began,
-            clock=self.clock,
-            random=self._random,
-            slot=slot,
-        )
+        return Attempts(self, subject, name, choose, is_safe=is_safe, began=began, slot=slot)
 
     def lost(self, address: ServerAddress) -> None:
         """A server could not be reached: it is neither read nor asked before others."""
@@ -292,10 +245,19 @@ class Deployment:
             for command in commands:
                 self.reading.wrote(command)
 
-    def moved(self, error: MovedError, endpoint: Endpoint) -> None:
-        """Learn from a MOVED that came from an endpoint, without following it."""
+    def moved(self, error: MovedError, endpoint: Endpoint) -> Endpoint:
+        """Learn from a MOVED: its slot at once, all others in the background.
+
+        Args:
+            error: the redirection.
+            endpoint: where it came from.
+
+        Returns:
+            The endpoint that it names.
+        """
         address = self.table.redirection(error, endpoint.address)
-        learn(self.table, self.refreshing, error, address)
+        self.refreshing.request(address)
+        return self.table.moved(error.slot_id, address)
 
     def recover(self, command: Command, error: Exception, endpoint: Endpoint, began: float) -> Flow:
         """The flow that goes on after a try failed, until there is a reply or no hope.
@@ -318,7 +280,7 @@ class Deployment:
                 sent = self.clock()
                 try:
                     return (yield command)
-                except RedisError as failure:
+                except FAILURES as failure:
                     error = failure
                 finally:
                     endpoint.counts.sent(self.clock() - sent)

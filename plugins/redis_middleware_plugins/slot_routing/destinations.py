@@ -117,7 +117,7 @@ class Destinations:
         """
         keys = [key for command in batch.commands for key in _keys_of(command)]
         destination = self._routes.of_all("the transaction", keys)
-        return self._members[destination.deployment].transaction(batch)
+        return self._counted_batch(destination.deployment, batch)
 
     def to_side(self, deployment: str) -> Callable[[Command], Flow]:
         """What sends commands to one deployment whatever their keys: for a mirror."""
@@ -164,6 +164,24 @@ class Destinations:
         if destination.rollout_side == "old" and self._mirror is not None:
             self._mirror.offer(command, reply)
         return reply
+
+    def _counted_batch(self, deployment: str, batch: Batch) -> Flow:
+        """A transaction counts as one command."""
+        batch.notes[ROUTE] = deployment
+        counts = self._counters.route(deployment)
+        began = self._clock()
+        failure: Exception | None = None
+        try:
+            flow = self._members[deployment].transaction(batch)
+            return (yield batch) if flow is None else (yield from flow)
+        except Exception as error:
+            failure = error
+            raise
+        finally:
+            now = self._clock()
+            counts.sent(now - began, now, failure)
+            # The traceback holds this frame.
+            del failure
 
 
 def _sent(member: Member, command: Command) -> Flow:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from redis.exceptions import RedisError
-
 from redis_middleware import Command, Flow
 from redis_middleware.command import Place
 from redis_middleware_plugins.slot_routing.reading import Reading
+from redis_middleware_plugins.slot_routing.redirecting import FAILURES
 from redis_middleware_plugins.slot_routing.table import Endpoint
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def guard_of(deployment: Deployment, clock: Callable[[], float]) -> Guard:
         began = clock()
         try:
             reply = yield command
-        except RedisError as error:
+        except FAILURES as error:
             endpoint.counts.sent(clock() - began)
             failure = error
         else:

@@ -48,6 +48,7 @@ _LEFT: Final = 56
 _TOP: Final = 78
 _STRIPE: Final = 10
 _LEGEND: Final = 300
+_NAMED_PRIMARIES: Final = 11
 _NODE_COLOURS: Final = (
     "#3b6fb6",
     "#2f9e77",
@@ -123,7 +124,7 @@ def to_svg(report: ClusterReport, measure: str, title: str) -> str:
     ]
     grid = _SIDE * _CELL
     width = _LEFT + grid + 2 * _STRIPE + _LEGEND
-    height = max(_TOP + grid + 24, _TOP + 240 + 44 * len(report.primaries))
+    height = _TOP + grid + 24
     shown = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
         f'height="{height}" font-family="system-ui, sans-serif" font-size="13" fill="#1d2733">',
@@ -196,13 +197,17 @@ def _legend(report: ClusterReport, measure: str) -> Iterator[str]:
     y += 36
     yield f'<text x="{x}" y="{y}" font-weight="600">primaries</text>'
     sums = report.of_primaries(measure)
-    for index, (node, total) in enumerate(zip(report.primaries, sums, strict=True)):
+    primaries = list(zip(report.primaries, sums, strict=True))
+    for index, (node, total) in enumerate(primaries[:_NAMED_PRIMARIES]):
         y += 26
         yield _box(x, y - 11, 14, 14, _node_colour(index))
         yield f'<text x="{x + 22}" y="{y}">{escape(str(node.address))}</text>'
         y += 16
         told = f"{node.slot_count:,} slots, {total:,}"
         yield f'<text x="{x + 22}" y="{y}" fill="#5a6675" font-size="12">{escape(told)}</text>'
+    if len(primaries) > _NAMED_PRIMARIES:
+        more = len(primaries) - _NAMED_PRIMARIES
+        yield f'<text x="{x + 22}" y="{y + 26}">and {more} more</text>'
 
 
 def _box(x: float, y: float, width: float, height: float, colour: str, more: str = "") -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import random as random_module
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
-from redis_middleware import Batch, Command, Flow, Middleware, hookimpl
+from redis_middleware import Batch, Command, Flow, Middleware, SettingsError, hookimpl
 from redis_middleware.command import Place
 from redis_middleware.commands import CommandSpec
 from redis_middleware.readings import Metric
@@ -19,13 +20,21 @@ from redis_middleware_plugins.slot_routing.counters import Counters
 from redis_middleware_plugins.slot_routing.deployment import Deployment
 from redis_middleware_plugins.slot_routing.destinations import Destinations, Member
 from redis_middleware_plugins.slot_routing.members import ClusterClientMember, RoutedMember
-from redis_middleware_plugins.slot_routing.mirroring import Mirror
-from redis_middleware_plugins.slot_routing.rollout import RolloutSettings
+from redis_middleware_plugins.slot_routing.mirroring import Mirror, MirrorSettings
+from redis_middleware_plugins.slot_routing.replicas import ReplicaStates
 from redis_middleware_plugins.slot_routing.routes import CLIENT, Routes
 from redis_middleware_plugins.slot_routing.settings import SlotRoutingSettings
 from redis_middleware_plugins.slot_routing.ways import Way
 
 __all__ = ["SlotRouting"]
+
+logger = logging.getLogger("redis_middleware.slot_routing")
+
+_ALWAYS_THERE: Final = tuple(
+    replace(metric, readings=())
+    for metric in (*ReplicaStates().metrics(), *Mirror(MirrorSettings()).metrics())
+)
+"""Exporters ask once which metrics there are, perhaps before anything is read or mirrored."""
 
 
 class _Same(dict[CommandSpec, Way]):
@@ -69,8 +78,9 @@ class SlotRouting:
         self._clock = clock
         self._random = random
         self._middleware: Middleware | None = None
+        self._is_refusing = False
         self._deployments: Deployments | None = None
-        self._mirrored: RolloutSettings | None = None
+        self._mirrored: object = None
         self._member: Member | None = None
         self._ways: Mapping[CommandSpec, Way] = _Same(_nothing)
 
@@ -81,19 +91,70 @@ class SlotRouting:
 
     @hookimpl
     def redis_attach(self, middleware: Middleware) -> None:
-        """Begin to route the client's commands; its servers are asked with the first of them."""
+        """Begin to route the client's commands; its servers are asked with the first of them.
+
+        Raises:
+            SettingsError: this very object routes the commands of another client.
+        """
+        if self._middleware is not None:
+            self._is_refusing = True
+            raise SettingsError(
+                "this SlotRouting object is part of another client already, with connections and "
+                "a topology of its own: give each client the plugin's name or class, or an object "
+                "of its own"
+            )
         self._middleware = middleware
         self._deployments = Deployments(
-            middleware, self.counters, clock=self._clock, random=self._random
+            middleware,
+            self.counters,
+            clock=self._clock,
+            random=self._random,
+            found=self._found,
         )
         self._use(self.settings)
 
+    def _found(self) -> None:
+        """It is known what the client points at."""
+        middleware = self._middleware
+        if middleware is None:
+            return
+        if self._is_idle:
+            # From now on its commands do not come here.
+            middleware.recompile()
+        elif (
+            "local_cache" in middleware.plugins
+            and middleware.settings.tables.get("local_cache", {}).get("invalidation") != "ttl"
+            and not middleware.client.is_cluster
+        ):
+            logger.warning(
+                "local_cache hears of writes on the node that the client points at only, and "
+                "serves stale values of other nodes' keys for as long as their TTL: use a "
+                'RedisCluster, or local_cache.invalidation = "ttl" where that is acceptable'
+            )
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether there is nothing to do: no cluster, and no other deployments."""
+        if self._member is None or isinstance(self._member, Destinations):
+            return False
+        return self.deployments[CLIENT].is_cluster is False
+
+    def wants(self, spec: CommandSpec) -> bool:
+        """Every command, unless it is known that there is nothing to do."""
+        return not self._is_idle
+
     @hookimpl
     def redis_detach(self) -> None:
-        """End what works in the background."""
+        """End what works in the background; connections go with the last command under way."""
+        if self._is_refusing:
+            # The other client's pipeline takes back what it could not attach.
+            self._is_refusing = False
+            return
         self._mirror_no_more()
         if self._deployments is not None:
             self._deployments.stop()
+        self._middleware = self._deployments = self._member = None
+        self._ways = _Same(_nothing)
 
     def reconfigure(self, settings: SlotRoutingSettings) -> None:
         """Use other settings from now on; counts, topologies and connections stay."""
@@ -114,7 +175,7 @@ class SlotRouting:
     @hookimpl
     def redis_batch(self, batch: Batch) -> Flow | None:
         """Send a transaction where its keys are."""
-        if batch.place is Place.TRANSACTION and self._member is not None:
+        if batch.place is Place.TRANSACTION and self._member is not None and not self._is_idle:
             return self._member.transaction(batch)
         return None
 
@@ -128,6 +189,7 @@ class SlotRouting:
         yield from merged.values()
 
     def _all_metrics(self) -> Iterator[Metric]:
+        yield from _ALWAYS_THERE
         yield from self.counters.metrics()
         if self._deployments is not None:
             yield from self._deployments.metrics()
@@ -177,13 +239,8 @@ class SlotRouting:
         """Where commands go by routes and a rollout, some of whose reads may be mirrored."""
         assert self._middleware is not None
         rollout = settings.rollout
-        is_same = (
-            rollout is not None
-            and self._mirrored is not None
-            and (rollout.mirror, rollout.to, rollout.route)
-            == (self._mirrored.mirror, self._mirrored.to, self._mirrored.route)
-        )
-        if not is_same:
+        mirrored = (rollout and (rollout.mirror, rollout.to, rollout.route), settings.deployments)
+        if mirrored != self._mirrored:
             self._mirror_no_more()
         if rollout is None or not rollout.mirror.percent:
             return Destinations(routes, members, self.counters, settings.split)
@@ -192,7 +249,7 @@ class SlotRouting:
         if self.mirror is None:
             new, old = destinations.to_side(rollout.to), destinations.to_side(rollout.route)
             self._middleware.run_in_background(lambda: mirror.work(new, old), "mirror")
-        self.mirror, self._mirrored = mirror, rollout
+        self.mirror, self._mirrored = mirror, mirrored
         return destinations
 
     def _mirror_no_more(self) -> None:

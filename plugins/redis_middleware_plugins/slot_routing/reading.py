@@ -28,6 +28,9 @@ from redis_middleware_plugins.slot_routing.topology import Node, Shard
 
 __all__ = ["Reading", "may_read_replica"]
 
+_MOST_ADDRESSES: Final = 1024
+"""Of so many nodes something is kept: a cluster may have others every day."""
+
 _AT_THE_PRIMARY: Final = ("TOUCH", "OBJECT ", "MEMORY ", "CLUSTERSCAN")
 """Beginnings of names of reading commands whose reply, or effect, is about one server itself."""
 
@@ -87,7 +90,7 @@ class Reading:
         )
         self._rules = [(rule.keys.matches, self._compiled(rule)) for rule in settings.rules]
         self._zones = [(KeyPattern(pattern), zone) for pattern, zone in settings.zones.items()]
-        self._zone_of: dict[Node, str | None] = {}
+        self._zone_at = lru_cache(maxsize=_MOST_ADDRESSES)(self._configured_zone)
         self._explored: dict[ServerAddress, float] = {}
         self._written = RecentWrites(settings.after_write) if self._remembers else None
 
@@ -204,6 +207,8 @@ class Reading:
             explored = self._explored.get(node.address, float("-inf"))
             if now - max(last, explored) >= self.settings.explore_every:
                 # One read tries it: whoever comes while that is under way does not follow.
+                if len(self._explored) >= _MOST_ADDRESSES:
+                    self._explored.clear()
                 self._explored[node.address] = now
                 return node
             if seconds is not None and seconds < shortest:
@@ -212,21 +217,11 @@ class Reading:
 
     def zone_of(self, node: Node) -> str | None:
         """The zone of a node: as configured for its address, else as its server tells."""
-        if not self._zones:
-            return node.zone
-        if node not in self._zone_of:
-            names = (node.address.host.encode(), str(node.address).encode())
-            self._zone_of[node] = next(
-                (
-                    zone
-                    for pattern, zone in self._zones
-                    if any(pattern.matches(name) for name in names)
-                ),
-                node.zone,
-            )
-        return self._zone_of[node]
+        return (self._zone_at(node.address) if self._zones else None) or node.zone
 
-    def forget(self, addresses: Collection[ServerAddress]) -> None:
-        """Drop what is known of nodes that are none of these."""
-        self._zone_of = {n: z for n, z in self._zone_of.items() if n.address in addresses}
-        self._explored = {a: at for a, at in self._explored.items() if a in addresses}
+    def _configured_zone(self, address: ServerAddress) -> str | None:
+        names = (address.host.encode(), str(address).encode())
+        for pattern, zone in self._zones:
+            if any(pattern.matches(name) for name in names):
+                return zone
+        return None

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from redis.exceptions import (
     AskError,
@@ -40,15 +40,17 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from redis_middleware import Sleep
+from redis_middleware import Batch, Command, Sleep
 from redis_middleware.command import Place
 from redis_middleware.notes import NODE, note_redirection, note_retry
-from redis_middleware.redispy.servers import Server, never_sent
+from redis_middleware.redispy.servers import never_sent
 from redis_middleware.redispy.view import ServerAddress
-from redis_middleware_plugins.slot_routing.refreshing import Refreshing
-from redis_middleware_plugins.slot_routing.table import Endpoint, Table
+from redis_middleware_plugins.slot_routing.table import Endpoint
 
-__all__ = ["Attempts", "Limits", "Subject", "kind_of", "learn"]
+if TYPE_CHECKING:
+    from redis_middleware_plugins.slot_routing.deployment import Deployment
+
+__all__ = ["FAILURES", "Attempts", "kind_of"]
 
 _FINAL: Final = (AuthenticationError, AuthorizationError, MaxConnectionsError)
 """Failures of connections that another try, or another node, does not mend."""
@@ -56,36 +58,22 @@ _FINAL: Final = (AuthenticationError, AuthorizationError, MaxConnectionsError)
 _UNBLOCKED: Final = "UNBLOCKED force unblock"
 """What a blocked command gets when its server is a primary no more; CLIENT UNBLOCK says else."""
 
+_TOLD_AS: Final = (
+    TryAgainError,
+    ClusterDownError,
+    ReadOnlyError,
+    ResponseError,
+    TimeoutError,
+)
+"""What an error is that tells of all tries: as the last one, else a ``ConnectionError``."""
+
+FAILURES: Final = (RedisError, OSError)
+"""What a try fails with."""
+
 _FIRST_WAIT: Final = 0.01
 _LONGEST_WAIT: Final = 0.5
 
 Kind = Literal["moved", "ask", "wait", "refresh", "lost", "final"]
-
-
-class Subject(Protocol):
-    """What is sent: a command, or a batch that is a transaction."""
-
-    target: Any
-
-    @property
-    def notes(self) -> dict[str, Any]:
-        """Where plugins leave notes for each other."""
-
-
-class Limits(Protocol):
-    """The settings that limit how long, and how often, something is tried."""
-
-    @property
-    def deadline(self) -> float:
-        """Seconds from the first try until there is none any more."""
-
-    @property
-    def max_redirections(self) -> int:
-        """How often it may be redirected."""
-
-    @property
-    def resend_writes(self) -> bool:
-        """Whether writes are sent again although the first try may have been carried out."""
 
 
 def kind_of(error: Exception) -> Kind:
@@ -105,69 +93,42 @@ def kind_of(error: Exception) -> Kind:
     return "final"
 
 
-def learn(
-    table: Table, refreshing: Refreshing, error: MovedError, address: ServerAddress
-) -> Endpoint:
-    """Learn from a MOVED: its slot at once, all others in the background.
-
-    Returns:
-        The endpoint that it names.
-    """
-    refreshing.request(address)
-    return table.moved(error.slot_id, address)
-
-
 class Attempts:
     """The tries of one command, or of one transaction.
 
     Args:
+        deployment: where it goes.
         subject: what is sent.
         name: what messages call it.
-        table: the deployment's table.
-        refreshing: what refreshes it.
-        limits: the settings.
-        is_safe: whether sending it twice does no harm.
-        lost: called with the address of a server that could not be reached.
         choose: gives the endpoint it belongs to by the table as it is now, ``None`` where there is
             none; called with the addresses that were tried in vain.
-        began: when the first try began, by the clock.
-        clock: seconds from any fixed point.
-        random: gives numbers from 0 up to, but not including, 1.
+        is_safe: whether sending it twice does no harm.
+        began: when the first try began, by the deployment's clock.
         slot: its slot; ``None`` without keys.
     """
 
     def __init__(
         self,
-        subject: Any,
+        deployment: Deployment,
+        subject: Command | Batch,
         name: str,
-        table: Table,
-        refreshing: Refreshing,
-        limits: Limits,
+        choose: Callable[[set[ServerAddress]], Endpoint | None],
         *,
         is_safe: bool,
-        choose: Callable[[set[Any]], Endpoint | None],
-        lost: Callable[[ServerAddress], None],
         began: float,
-        clock: Callable[[], float],
-        random: Callable[[], float],
-        slot: int | None = None,
+        slot: int | None,
     ) -> None:
+        self._deployment = deployment
         self._subject = subject
         self._name = name
-        self._table = table
-        self._refreshing = refreshing
-        self._limits = limits
-        self._is_safe = is_safe
         self._choose = choose
-        self._lost = lost
+        self._is_safe = is_safe
         self._began = began
-        self._clock = clock
-        self._random = random
         self._slot = slot
         self._redirections = 0
         self._waits = 0
         self._tried: Counter[tuple[str, str]] = Counter()
-        self._in_vain: set[Any] = set()
+        self._in_vain: set[ServerAddress] = set()
 
     def start(self) -> Generator[Any, Any, Endpoint]:
         """The endpoint for the first try, with waits for the table where it knows none.
@@ -194,14 +155,14 @@ class Attempts:
             Exception: the error itself where there is nothing to be done about it, or one that
                 tells of all tries.
         """
+        deployment = self._deployment
         kind = kind_of(error)
         if kind == "ask" and self._subject.place is Place.WATCH:
             # Keys are watched where their slot is; before long that is the importing node.
             kind = "wait"
-        asked: Server = self._subject.target
-        node = asked.address or endpoint.address
         if kind == "final":
             raise error
+        node = endpoint.address
         self._tried[str(node), type(error).__name__] += 1
         if kind == "moved" or kind == "ask":
             return (yield from self._redirected(error, kind, endpoint))
@@ -209,9 +170,10 @@ class Attempts:
         if kind != "wait":
             self._in_vain.add(node)
         if kind == "lost":
-            self._lost(node)
-            if not (self._is_safe or self._limits.resend_writes or never_sent(error)):
-                self._refreshing.request()
+            deployment.lost(node)
+            resends = deployment.settings.resend_writes
+            if not (self._is_safe or resends or never_sent(error)):
+                deployment.refreshing.request()
                 error.add_note(
                     f"slot_routing: {self._name} (slot {self._slot}) was sent to {node}, which may "
                     "have carried it out: it is not sent again"
@@ -228,38 +190,39 @@ class Attempts:
     def _redirected(
         self, error: Any, kind: Literal["moved", "ask"], endpoint: Endpoint
     ) -> Generator[Any, Any, Endpoint]:
+        deployment = self._deployment
         self._redirections += 1
         endpoint.counts.redirected(kind)
-        if self._redirections > self._limits.max_redirections:
+        if self._redirections > deployment.settings.max_redirections:
             raise self._given_up(error, f"redirected {self._redirections} times")
-        address = self._table.redirection(error, endpoint.address)
         self._slot = error.slot_id
         if self._redirections > 2:
             # Two nodes that send a command to each other will agree before long.
             yield from self._wait(error, refresh=False)
         if kind == "moved":
-            to = learn(self._table, self._refreshing, error, address)
+            to = deployment.moved(error, endpoint)
             self._subject.target = to.server
-            note_redirection(self._subject, "MOVED", str(address))
+            note_redirection(self._subject, "MOVED", to.name)
         else:
-            to = self._table.endpoint(address)
+            to = deployment.table.endpoint(deployment.table.redirection(error, endpoint.address))
             self._subject.target = to.server.asking
-            note_redirection(self._subject, "ASK", str(address))
+            note_redirection(self._subject, "ASK", to.name)
         return to
 
     def _wait(self, error: Exception, *, refresh: bool) -> Generator[Any, Any, None]:
         """Wait before the next try, longer each time, and have the table refreshed."""
-        wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2**self._waits) * (0.5 + self._random() / 2)
+        deployment = self._deployment
+        wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2**self._waits) * (0.5 + deployment.random() / 2)
         self._waits += 1
-        left = self._began + self._limits.deadline - self._clock()
+        left = self._began + deployment.settings.deadline - deployment.clock()
         if left <= 0:
             raise self._given_up(error, "the deadline has passed")
         if refresh:
             try:
-                yield from self._refreshing.refresh()
+                yield from deployment.refreshing.refresh()
             except RedisError:
                 # Perhaps the next one succeeds: the deadline limits it.
-                self._refreshing.request()
+                deployment.refreshing.request()
         yield Sleep(min(wait, left))
 
     def _given_up(self, error: Exception, why: str) -> Exception:
@@ -268,26 +231,16 @@ class Attempts:
             for (node, kind), count in self._tried.items()
         )
         slot = "without a slot" if self._slot is None else f"in slot {self._slot}"
+        passed = self._deployment.clock() - self._began
         message = (
-            f"slot_routing gave up on {self._name} {slot} after "
-            f"{self._clock() - self._began:.2f} s, {why}; tried: {tried or 'no node'}; the last "
-            f"error was: {error}"
+            f"slot_routing gave up on {self._name} {slot} after {passed:.2f} s, {why}; "
+            f"tried: {tried or 'no node'}; the last error was: {error}"
         )
         made: Exception
         if isinstance(error, AskError):
             made = ClusterError(message)
         else:
-            made = next(
-                kind(message)
-                for kind in (
-                    TryAgainError,
-                    ClusterDownError,
-                    TimeoutError,
-                    ConnectionError,
-                    ResponseError,
-                    Exception,
-                )
-                if isinstance(error, kind)
-            )
+            kinds = (kind for kind in _TOLD_AS if isinstance(error, kind))
+            made = next(kinds, ConnectionError)(message)
         made.__cause__ = error
         return made

@@ -16,10 +16,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from redis_middleware.commands import SLOT_COUNT
 from redis_middleware.redispy.view import ServerAddress
-from redis_middleware_plugins.slot_routing.parsing import (
-    details_of_shards,
-    topology_of_slots,
-)
+from redis_middleware_plugins.slot_routing.parsing import topology_of_shards, topology_of_slots
 from redis_middleware_plugins.slot_routing.refreshing import NotAClusterError
 from redis_middleware_plugins.slot_routing.topology import Node, Shard, Topology
 
@@ -195,11 +192,11 @@ def _topology(url: str) -> Topology:
             raise
         try:
             shards = client.execute_command("CLUSTER", "SHARDS", NEVER_DECODE=True)
-            details = details_of_shards(shards, asked)
         except ResponseError:
-            # Servers before Redis 7: the nodes' health is not told.
-            details = None
-    return topology_of_slots(slots, asked, lambda address: address, details)
+            # Servers before Redis 7: nodes without slots, and those that failed, are not told.
+            return topology_of_slots(slots, asked, lambda address: address)
+    tls = url.startswith("rediss")
+    return topology_of_shards(shards, asked, lambda address: address, tls=tls)
 
 
 def _shard_report(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from redis.exceptions import AskError, MovedError, RedisError, WatchError
+from redis.exceptions import AskError, MovedError, WatchError
 
 from redis_middleware import Batch, Command, Flow
 from redis_middleware.notes import SLOT
 from redis_middleware_plugins.slot_routing.deployment import Deployment
+from redis_middleware_plugins.slot_routing.redirecting import FAILURES
 from redis_middleware_plugins.slot_routing.refusing import CrossSlotTransaction
 from redis_middleware_plugins.slot_routing.slots import routing_keys, slots_of
 
@@ -57,7 +58,7 @@ class Transactions:
             began = self._clock()
             try:
                 return (yield batch)
-            except RedisError as failure:
+            except FAILURES as failure:
                 error = failure
             finally:
                 deployment.wrote(batch.commands)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from redis.exceptions import DataError
@@ -11,6 +12,7 @@ from redis_middleware import Command, Flow
 from redis_middleware.commands import CommandSpec
 from redis_middleware.notes import NODE, SLOT
 from redis_middleware_plugins.slot_routing.deployment import Deployment
+from redis_middleware_plugins.slot_routing.gathering import gather
 from redis_middleware_plugins.slot_routing.many_nodes import ManyNodes
 from redis_middleware_plugins.slot_routing.reading import may_read_replica
 from redis_middleware_plugins.slot_routing.splitting import MaySplit, Splitter
@@ -42,7 +44,7 @@ class Ways(dict[CommandSpec, Way]):
         self._quick_read = _quick_read(deployment)
         self._many_nodes = ManyNodes(deployment, choose, deployment.clock)
         self._splitter = Splitter(
-            deployment.view.encode, may_split, deployment.gather, deployment.send
+            deployment.view.encode, may_split, partial(gather, deployment), deployment.send
         )
 
     def __missing__(self, spec: CommandSpec) -> Way:

@@ -71,6 +71,21 @@ def test_different_arguments_are_different_reads() -> None:
     assert script.run("HGET", "k", 1) == b"one"
 
 
+def test_numbers_are_hits_too() -> None:
+    """Whole numbers are found again, as what they are: 1 is neither 1.0 nor True nor "1"."""
+    script, cache = _script()
+    script.replies([b"a"], [b"b"], [b"c"])
+    for _ in range(2):
+        assert script.run("LRANGE", "k", 0, 1) == [b"a"]
+        assert script.run("LRANGE", "k", 0, 1.0) == [b"b"]
+        assert script.run("LRANGE", "k", "0", 1) == [b"c"]
+    assert len(script.sent) == 3
+    assert cache.statistics().hits == 3
+    refused = command("LRANGE", "k", 0, True, client=script.client)
+    script.replies([b"sent"])
+    assert script.run(refused) == [b"sent"]
+
+
 def test_options_count() -> None:
     """Options of redis-py that change the reply keep replies apart."""
     script, _ = _script()

@@ -126,7 +126,7 @@ def test_broken_messages(message: list[Any]) -> None:
     (rule,) = Rules(LocalCacheSettings.model_validate({"rules": [{"keys": "*"}]}).rules)
     store, reports = Store(10, 10_000, "lru", lambda: 0.0, lambda: 0.0), Reports()
     store.open()
-    flight = store.begin("name", b"k", rule)
+    flight = store.begin(("GET", b"k"), b"k", rule)
     assert flight is not None
     store.keep(flight, b"v")
     reports.handle(message, store)

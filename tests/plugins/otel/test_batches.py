@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from opentelemetry.trace import StatusCode
 from tests.plugins.otel.conftest import MakeClient, Recorded
 
 from redis_middleware import Command, Flow, hookimpl, wrap
 from redis_middleware.embedded import Cluster, Server
+from redis_middleware.testing import Script
 from redis_middleware_plugins.otel import OtelSettings
 
 
@@ -231,3 +234,23 @@ def test_rules_hold_for_batches(recorded: Recorded, client_with: MakeClient) -> 
     (span,) = recorded.spans()
     assert span.attributes["redis_middleware.batch.failed"] == 1
     assert span.parent is None
+
+
+@settings(deadline=None)
+@given(
+    names=st.lists(st.sampled_from(["GET", "SET", "DEL"]), min_size=2, max_size=40),
+    length=st.integers(16, 64),
+)
+def test_a_cut_is_marked(names: list[str], length: int) -> None:
+    """The text of a batch is all of it, or as much as fits and the mark."""
+    texts = [f"{name} ?" for name in names]
+    whole = "; ".join(texts if len(set(texts)) > 1 else texts[:1])
+
+    recorded = Recorded()
+    script = Script(recorded.plugin(OtelSettings(query_length=length)))
+    script.replies(*[1] * len(names)).pipeline(*[(name, "key") for name in names])
+    (span,) = recorded.spans()
+
+    assert span.attributes["db.query.text"] == (
+        whole if len(whole) <= length else whole[: length - 3] + "..."
+    )

@@ -12,9 +12,19 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from tests.plugins.slot_routing.routed import key_at, plugin_of, routed, routed_async
 
-from redis_middleware import Command, Flow, hookimpl, middleware_of, notes, unwrap, wrap
+from redis_middleware import (
+    Command,
+    Flow,
+    SettingsError,
+    hookimpl,
+    middleware_of,
+    notes,
+    unwrap,
+    wrap,
+)
 from redis_middleware.commands import key_slot
 from redis_middleware.embedded import Cluster, Server, cluster
+from redis_middleware_plugins.local_cache import LocalCache
 from redis_middleware_plugins.slot_routing import SlotRouting, SlotRoutingSettings
 
 
@@ -77,7 +87,7 @@ def test_settings_change_while_it_runs(clean_cluster: Cluster) -> None:
             client.mget("a", "b")
         assert client.get("a") == b"1"
         assert plugin.deployments["client"] is deployment
-        assert deployment.limits.deadline == 3
+        assert deployment.settings.deadline == 3
         assert deployment.refreshing.count == 1
 
 
@@ -173,3 +183,30 @@ def test_a_server_that_cannot_be_reached(clean_standalone: Server) -> None:
     client = wrap(bare, {"slot_routing": {"deadline": "300 ms"}}, plugins=[SlotRouting])
     with pytest.raises(redis.ConnectionError, match="Connection refused"):
         client.get("k")
+
+
+def test_a_cache_that_hears_one_node_only_is_warned_of(
+    clean_cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """``local_cache`` listens at the node that a plain client points at, which is not enough."""
+    bare = redis.Redis(port=clean_cluster.nodes[0].port)
+    tables = {"local_cache": {"rules": [{"keys": "config:*"}]}}
+    with wrap(bare, tables, plugins=[LocalCache, SlotRouting]) as client:
+        client.set("config:a", 1)
+    said = [record.message for record in caplog.records if "stale values" in record.message]
+    assert len(said) == 1
+
+
+def test_each_client_has_a_plugin_of_its_own(clean_cluster: Cluster) -> None:
+    """One object cannot route for two clients; after the first it can for the second."""
+    plugin = SlotRouting(SlotRoutingSettings())
+    first, second = (redis.Redis(port=clean_cluster.nodes[0].port) for _ in range(2))
+    with first, second:
+        wrap(first, plugins=[plugin])
+        assert first.set("a", 1) is True
+        with pytest.raises(SettingsError, match="part of another client"):
+            wrap(second, plugins=[plugin])
+        assert first.get("a") == b"1"
+        unwrap(first)
+        wrap(second, plugins=[plugin])
+        assert second.get("a") == b"1"

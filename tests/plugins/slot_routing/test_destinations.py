@@ -149,6 +149,7 @@ def test_a_transaction_is_for_one_deployment() -> None:
     deployments = Deployments()
     deployments.script.transaction(("SET", "sessions:1", "a"), ("GET", "sessions:2"))
     assert [target for target, _ in deployments.sent] == ["sessions", "sessions"]
+    assert deployments.counters.routes["sessions"].commands == 1
     with pytest.raises(CrossDeploymentError, match="the transaction was not sent"):
         deployments.script.transaction(("SET", "sessions:1", "a"), ("GET", "user:2"))
 

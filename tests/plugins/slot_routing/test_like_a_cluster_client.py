@@ -12,6 +12,8 @@ import redis.asyncio
 from redis.exceptions import DataError, NoScriptError, ResponseError
 from tests.plugins.slot_routing.routed import key_at, routed, routed_async
 
+from redis_middleware import middleware_of
+from redis_middleware.commands import key_slot
 from redis_middleware.embedded import Cluster, Server
 
 _TAG = "{t}"
@@ -251,6 +253,22 @@ def test_messages_reach_subscribers_wherever_they_are_published(clean_cluster: C
     assert message["data"] == b"hello"
 
 
+def test_shard_channels_are_published_to_at_their_node(clean_cluster: Cluster) -> None:
+    """Wherever the client points, the message goes to the node of the channel's slot."""
+    channel = "{t}news"
+    node = clean_cluster.primary_of(key_slot(b"t"))
+    for pointed_at in clean_cluster.primaries:
+        with routed(pointed_at) as client, node.connect() as listener:
+            subscription = listener.pubsub(ignore_subscribe_messages=True)
+            subscription.ssubscribe(channel)
+            assert subscription.get_message(timeout=1) is None
+            assert client.spublish(channel, "hello") == 1
+            message = subscription.get_message(timeout=5)
+            assert message is not None
+            assert message["data"] == "hello"
+            subscription.close()
+
+
 def test_a_single_server_is_left_alone(clean_standalone: Any, caplog: Any) -> None:
     """Pointing at a server that is no cluster everything works as before; the log says so once."""
     caplog.set_level("INFO", "redis_middleware")
@@ -260,6 +278,8 @@ def test_a_single_server_is_left_alone(clean_standalone: Any, caplog: Any) -> No
         pipe = client.pipeline()
         assert pipe.set("a", 3).get("b").execute() == [True, b"2"]
         assert sorted(client.scan_iter()) == [b"a", b"b"]
+        # From the second command on none of them comes by the plugin at all.
+        assert middleware_of(client).chains.of(("GET", "a")) is None
     said = [record for record in caplog.records if "not a cluster" in record.message]
     assert len(said) == 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -74,15 +75,22 @@ def test_seeds_that_lead_nowhere(
 
 
 def test_only_seeds_that_lead_nowhere() -> None:
-    """The error names each of them, in time; when a server has come up there, it is used."""
+    """The error names each of them, in time; a server that comes up there is used at last."""
     ports = [free_port(), free_port()]
-    with _routed(HOST, ports[0], seeds=[f"{HOST}:{ports[1]}"], deadline=_DEADLINE) as client:
+    seeds = [f"{HOST}:{ports[1]}"]
+    with (
+        _routed(HOST, ports[0], seeds=seeds, deadline=_DEADLINE) as client,
+        _routed(HOST, ports[0], seeds=seeds, deadline=30) as patient,
+        ThreadPoolExecutor() as threads,
+    ):
         began = time.monotonic()
         with pytest.raises(redis.ConnectionError) as caught:
             client.get("key")
         assert time.monotonic() - began < _DEADLINE + _SLACK
         assert all(str(port) in str(caught.value) for port in ports)
+        waiting = threads.submit(patient.set, "key", "value")
         with cluster(primaries=1, replicas=0, port=ports[1]):
+            assert waiting.result() is True
             _assert_all_reached(client)
 
 

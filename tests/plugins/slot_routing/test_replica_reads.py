@@ -213,6 +213,28 @@ def test_the_other_policies_read_what_is_there(clean_cluster: Cluster, policy: s
         assert (primaries > 0) == (policy != "same_zone")
 
 
+def test_zones_are_those_that_the_servers_tell(clean_cluster: Cluster) -> None:
+    """Each server knows its own, and the cluster tells all of them."""
+    _filled(clean_cluster)
+    try:
+        for replica in clean_cluster.replicas:
+            replica.command("CONFIG SET", "availability-zone", "near")
+    except redis.ResponseError:
+        pytest.skip("servers of this version have no availability zones")
+    try:
+        asked = clean_cluster.nodes[0]
+        _wait_until(lambda: str(asked.command("CLUSTER SLOTS")).count("near") == 3)
+        with reading(clean_cluster, policy="same_zone", zone="near") as client:
+            reads = Reads(clean_cluster)
+            assert [client.get(key) for key in KEYS] == [key.encode() for key in KEYS]
+            assert reads.shares == (0, len(KEYS))
+        with reading(clean_cluster, policy="same_zone", zone="elsewhere") as client:
+            assert client.get(KEYS[0]) == KEYS[0].encode()
+    finally:
+        for replica in clean_cluster.replicas:
+            replica.command("CONFIG SET", "availability-zone", "")
+
+
 def test_bounded_staleness_is_measured(clean_cluster: Cluster) -> None:
     """Primaries serve until the replicas are known to be in step, then replicas do."""
     _filled(clean_cluster)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 
 import pytest
 import redis
 
 from redis_middleware.commands import SLOT_COUNT
-from redis_middleware.embedded import Cluster, Server, cluster
+from redis_middleware.embedded import Server, cluster, standalone
 from redis_middleware.redispy.view import ServerAddress
 from redis_middleware_plugins.slot_routing.heat_map import LEVELS, text_lines, to_svg
 from redis_middleware_plugins.slot_routing.refreshing import NotAClusterError
@@ -19,6 +20,8 @@ from redis_middleware_plugins.slot_routing.report import (
     examine,
     ranges_of,
 )
+
+NEWCOMER = {"cluster-enabled": "yes", "cluster-announce-ip": "127.0.0.1"}
 
 
 def _report(*ranges: tuple[int, int], **counts: int) -> ClusterReport:
@@ -75,22 +78,33 @@ def test_a_server_that_is_no_cluster_is_told_apart(clean_standalone: Server) -> 
         examine(clean_standalone.url)
 
 
-def test_nodes_that_are_gone_have_their_problem_told() -> None:
-    """A replica that was killed and a primary: the others are reported all the same."""
-    with cluster(primaries=2, replicas=1) as servers:
+def test_every_node_is_told_with_its_problem() -> None:
+    """A replica that was killed, and a primary that has no slots yet."""
+    with (
+        cluster(primaries=2, replicas=1) as servers,
+        standalone(config=NEWCOMER) as newcomer,
+    ):
         with closing(redis.RedisCluster.from_url(servers.url)) as client:
             for number in range(200):
                 client.set(f"key:{number}", number)
-        _kill_last_replica(servers)
-        report = examine(servers.url)
-    by_address = {node.address.port: node for node in report.nodes}
-    assert len(report.primaries) == 2
+        known = servers.nodes[0]
+        bus_port = known.command("CONFIG GET", "cluster-port")["cluster-port"]
+        newcomer.command("CLUSTER MEET", known.host, known.port, bus_port)
+        servers.replicas[-1].kill()
+        deadline = time.monotonic() + 20
+        while len((report := examine(servers.url)).nodes) < 5:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    by_port = {node.address.port: node for node in report.nodes}
+    assert by_port[newcomer.port].slot_count == 0
+    assert by_port[newcomer.port].keys == 0
+    assert by_port[newcomer.port].problem is None
+    killed = by_port[servers.replicas[-1].port]
+    assert killed.problem is not None
+    assert killed.keys is None
+    assert by_port[servers.replicas[0].port].problem is None
     assert sum(report.measures[KEYS]) == 200
-    lost = by_address.get(servers.replicas[-1].port)
-    # Depending on how far the cluster has noticed, it is reported with its problem or left out.
-    assert lost is None or lost.problem is not None
-    assert by_address[servers.replicas[0].port].problem is None
-
-
-def _kill_last_replica(servers: Cluster) -> None:
-    servers.replicas[-1].kill()
+    # One without slots is none to compare with.
+    imbalance = report.imbalance(KEYS)
+    assert imbalance is not None
+    assert imbalance < 2

@@ -19,7 +19,7 @@ from redis_middleware import middleware_of, wrap
 from redis_middleware.commands import key_slot
 from redis_middleware.embedded import Cluster, Server
 from redis_middleware.settings import watching
-from redis_middleware_plugins.slot_routing import SlotRouting
+from redis_middleware_plugins.slot_routing import SlotRouting, SlotRoutingSettings
 from redis_middleware_plugins.slot_routing.routes import CrossDeploymentError
 
 KEYS = [f"key:{number}" for number in range(300)]
@@ -367,3 +367,18 @@ def test_slots_of_keys_decide_whatever_their_type(sides: Sides) -> None:
             assert client.get(str(number)) == b"int"
             assert client.get(str(number).encode()) == b"int"
             assert 0 <= key_slot(str(number).encode()) < 16_384
+
+
+def test_which_metrics_there_are_never_changes(sides: Sides) -> None:
+    """Exporters ask once for names: before a client is attached there are all of them."""
+    before = {metric.name for metric in SlotRouting(SlotRoutingSettings()).metrics()}
+    rollout = {"to": "cluster", "percent": 50, "mirror": {"percent": 100}}
+    with _wrapped(sides, rollout=rollout, reading={"policy": "any"}) as client:
+        for key in KEYS[:10]:
+            client.get(key)
+        metrics = list(plugin_of(client).metrics())
+    assert {metric.name for metric in metrics} == before
+    assert len(before) == len(metrics)
+    for metric in metrics:
+        labels = [tuple(sorted(reading.attributes.items())) for reading in metric.readings]
+        assert len(set(labels)) == len(labels), metric.name

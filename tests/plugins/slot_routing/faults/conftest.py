@@ -16,7 +16,6 @@ _SLACK = 2.0
 _reports: dict[str, Report] = {}
 
 Disturb = Callable[[Load, Witness], None]
-Run = Callable[[Cluster, Disturb], Report]
 
 
 @pytest.fixture(scope="package")
@@ -51,7 +50,7 @@ def run(request: pytest.FixtureRequest, way: Way) -> Callable[..., Report]:
         servers.flush()
         witness = Witness()
         client = routed(servers, way, witness, deadline=deadline)
-        load = Load(client, several_slots=True)
+        load = Load(client)
         load.report.redirections = witness.redirections
         _reports[request.node.name] = load.report
         load.run(lambda load: disturb(load, witness))

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import redis
 import redis.asyncio
 from tests.plugins.slot_routing.faults.report import Report
+from tests.plugins.slot_routing.faults.waiting import WITHIN, wait_until
 from tests.plugins.slot_routing.faults.workload import Replies, Request, Requests, Worker
 
 __all__ = ["Load", "Way"]
@@ -21,8 +21,6 @@ Way = Literal["threads", "tasks"]
 
 _WORKERS = 8
 _PAUSE = 0.002
-_WITHIN = 30.0
-_POLL_EVERY = 0.01
 _CALM_CALLS = 40
 
 
@@ -34,11 +32,12 @@ class Load:
         workers: the workers, whose ledgers know what must be readable.
     """
 
-    def __init__(self, client: Any, *, several_slots: bool) -> None:
+    def __init__(self, client: Any) -> None:
         self.client = client
         self.report = Report()
-        self.workers = [Worker(number, several_slots=several_slots) for number in range(_WORKERS)]
-        self._calm = Counter[int]()
+        self.workers = [Worker(number) for number in range(_WORKERS)]
+        self._calls_made = [0] * _WORKERS
+        self._last_failures = [0] * _WORKERS
         self._failures: list[BaseException] = []
         self._stop = threading.Event()
 
@@ -61,19 +60,26 @@ class Load:
         Raises:
             AssertionError: it does not in time, or a worker has ended.
         """
-        deadline = time.monotonic() + _WITHIN
-        while not holds():
+
+        def holds_and_all_work() -> object:
             assert not self._failures, self._failures
-            assert time.monotonic() < deadline, f"not within {_WITHIN:g} s: {what}\n{self.report}"
-            time.sleep(_POLL_EVERY)
+            return holds()
+
+        wait_until(holds_and_all_work, what)
 
     def wait_until_calm(self) -> None:
         """Wait until each worker, from now on, has made some calls in a row without error."""
-        self._calm.clear()
-        self.wait_until(
-            lambda: all(self._calm[number] >= _CALM_CALLS for number in range(_WORKERS)),
-            "every worker works without errors",
-        )
+        before = list(self._calls_made)
+
+        def are_calm() -> bool:
+            return all(
+                made >= max(start, failed) + _CALM_CALLS
+                for made, start, failed in zip(
+                    self._calls_made, before, self._last_failures, strict=True
+                )
+            )
+
+        self.wait_until(are_calm, "every worker works without errors")
 
     def _run_threads(self, disturb: Callable[[Load], None]) -> None:
         threads = [
@@ -88,11 +94,12 @@ class Load:
         finally:
             self._stop.set()
             for thread in threads:
-                thread.join(_WITHIN)
+                thread.join(WITHIN)
         assert not any(thread.is_alive() for thread in threads), "a worker hangs"
         self._raise_failure()
-        for worker in self.workers:
-            self._drive(self._turns(worker, worker.read_everything()))
+        with self.client:
+            for worker in self.workers:
+                self._drive(self._turns(worker, worker.read_everything()))
 
     async def _run_tasks(self, disturb: Callable[[Load], None]) -> None:
         async with self.client:
@@ -101,7 +108,7 @@ class Load:
                 await asyncio.to_thread(self._disturb, disturb)
             finally:
                 self._stop.set()
-                _, hanging = await asyncio.wait(tasks, timeout=_WITHIN)
+                _, hanging = await asyncio.wait(tasks, timeout=WITHIN)
             assert not hanging, "a worker hangs"
             self._raise_failure()
             for worker in self.workers:
@@ -152,7 +159,9 @@ class Load:
                 turn = _Turn(request)
                 yield turn
                 failed = self.report.add_call(turn.request.kind, turn.seconds, turn.replies)
-                self._calm[worker.number] = 0 if failed else self._calm[worker.number] + 1
+                self._calls_made[worker.number] += 1
+                if failed:
+                    self._last_failures[worker.number] = self._calls_made[worker.number]
 
     @contextlib.contextmanager
     def _keeping_failures(self) -> Iterator[None]:

@@ -31,15 +31,22 @@ def _assert_unnoticed(report: Report) -> None:
     assert report.found["lost"] == 0, report
 
 
-def _migrate_under_load(
-    load: Load, witness: Witness, servers: Cluster, slot: int, target: Server
-) -> None:
+def _redirected_by(server: Server) -> int:
+    """How often a server answered ASK or TRYAGAIN since it started."""
+    errors = server.command("INFO", "errorstats")
+    return sum(
+        errors[name]["count"] for name in ("errorstat_ASK", "errorstat_TRYAGAIN") if name in errors
+    )
+
+
+def _migrate_under_load(load: Load, servers: Cluster, slot: int, target: Server) -> None:
     """Hand over a slot in steps, each of which the workers meet."""
     migration = servers.migration(slot, target)
+    before = _redirected_by(migration.source)
     migration.start()
     migration.move_keys(20)
-    before = witness.redirections["ask"]
-    load.wait_until(lambda: witness.redirections["ask"] > before + 20, "ASK was answered")
+    # Not ASK alone: in the end every worker may be one that waits for keys to come together.
+    load.wait_until(lambda: _redirected_by(migration.source) > before + 30, "the source redirects")
     migration.finish()
     load.wait_until_calm()
 
@@ -53,11 +60,11 @@ def test_slots_migrate(steady_cluster: Cluster, run: Callable[..., Report]) -> N
             slot = slot_of(tag)
             source = servers.primary_of(slot)
             for target in (_other_primary(servers, source), source):
-                _migrate_under_load(load, witness, servers, slot, target)
+                _migrate_under_load(load, servers, slot, target)
 
     report = run(servers, disturb, deadline=_DEADLINE)
     _assert_unnoticed(report)
-    assert report.redirections["ask"] > 100, report
+    assert report.redirections["ask"] > 40, report
     # A slot is MOVED once for all; ASK leaves the table alone, so none follows from it.
     assert 0 < report.redirections["moved"] < report.redirections["ask"] / 4, report
 

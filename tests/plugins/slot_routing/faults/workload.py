@@ -57,8 +57,7 @@ class Worker:
         ledger: what it knows of its keys.
     """
 
-    def __init__(self, number: int, *, several_slots: bool) -> None:
-        """``several_slots``: whether it also reads keys of several slots with one MGET."""
+    def __init__(self, number: int) -> None:
         self.number = number
         self.ledger = Ledger()
         self._dice = random.Random(number)
@@ -72,9 +71,8 @@ class Worker:
             (self._pipeline, 12),
             (self._transaction, 8),
             (self._read_one_slot, 7),
+            (self._read_several_slots, 7),
         ]
-        if several_slots:
-            self._steps.append((self._read_several_slots, 7))
 
     def requests(self) -> Requests:
         """Its requests, without end."""
