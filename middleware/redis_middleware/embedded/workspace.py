@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -20,13 +21,14 @@ class Workspace:
 
     All processes are in one process group, away from the terminal's: Ctrl-C reaches the program
     that started them and not the servers. The group is led by a small process, the janitor, that
-    kills the group and removes the directory as soon as this program closes the workspace or
-    ends. A process made by ``fork()`` keeps the servers alive as long as it lives, and never
+    makes the directory, and kills the group and removes the directory as soon as this program
+    closes the workspace or ends. A process made by ``fork()`` keeps the servers alive as long as it lives, and never
     ends them by leaving the ``with`` block.
     """
 
     def __init__(self) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="redis-middleware-"))
+        name = f"redis-middleware-{secrets.token_hex(8)}"
+        self.directory = Path(tempfile.gettempdir()) / name
         self._owner = os.getpid()
         self._processes: list[subprocess.Popen[bytes]] = []
         script = Path(__file__).with_name("janitor.py")
@@ -36,6 +38,9 @@ class Workspace:
             stdout=subprocess.PIPE,
             process_group=0,
         )
+        assert self._janitor.stdout is not None
+        if not os.read(self._janitor.stdout.fileno(), 1):
+            raise OSError(f"{self.directory} cannot be made: see the message above")
 
     def start(
         self,

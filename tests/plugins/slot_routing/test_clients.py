@@ -197,6 +197,17 @@ def test_a_cache_that_hears_one_node_only_is_warned_of(
     assert len(said) == 1
 
 
+def test_a_cache_by_ttl_alone_is_not_warned_of(
+    clean_cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It hears no node, and is what the warning recommends."""
+    bare = redis.Redis(port=clean_cluster.nodes[0].port)
+    tables = {"local_cache": {"rules": [{"keys": "config:*"}], "invalidation": "ttl"}}
+    with wrap(bare, tables, plugins=[LocalCache, SlotRouting]) as client:
+        client.set("config:a", 1)
+    assert "stale values" not in caplog.text
+
+
 def test_each_client_has_a_plugin_of_its_own(clean_cluster: Cluster) -> None:
     """One object cannot route for two clients; after the first it can for the second."""
     plugin = SlotRouting(SlotRoutingSettings())

@@ -10,6 +10,7 @@ from typing import Final
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from redis_middleware.cli.demo.comparison import comparison
 from redis_middleware.cli.demo.shop import VIRAL
@@ -36,11 +37,12 @@ def print_summary(
         with_details: whether the table of before and after and the trace are printed too.
     """
     table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for outcome in outcomes:
-        mark = "✓" if outcome.passed else "✗"
-        table.add_row(f"{mark} {outcome.scene.name}", outcome.text)
+        result = Text("ok", style="green") if outcome.passed else Text("FAILED", style="bold red")
+        table.add_row(result, outcome.scene.name, outcome.text)
     out.print()
     out.print(table)
     if with_details and stage.before is not None and stage.after is not None:

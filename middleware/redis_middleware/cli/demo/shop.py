@@ -22,8 +22,8 @@ ORDERS_SLOT: Final = key_slot(ORDER_KEYS[0].encode())
 _ZIPF_EXPONENT: Final = 0.8
 _PAGE: Final = "as good as products get, " * 320
 _FILLED_AT_ONCE: Final = 100
-_ORDER_SHARE: Final = 0.08
-_VIRAL_SHARE: Final = 0.8
+_ORDER_SHARE: Final = 0.05
+_VIRAL_SHARE: Final = 0.85
 
 
 class Request(NamedTuple):

@@ -74,7 +74,8 @@ def _play(
     out: Console, stage: Stage, interruption: Interruption, *, plain: bool
 ) -> list[Outcome]:
     scenes = all_scenes()
-    on_screen = out.is_terminal and not plain
+    # The screen is drawn with characters that other encodings do not have.
+    on_screen = out.is_terminal and not plain and out.encoding.startswith("utf")
     view: View = Screen(out, scenes) if on_screen else Lines(out)
     outcomes: list[Outcome] = []
     with ExitStack() as stack:

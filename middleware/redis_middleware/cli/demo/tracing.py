@@ -95,5 +95,5 @@ def _label(span: ReadableSpan) -> Text:
     for index, (name, value) in enumerate(attributes.items()):
         label.append(", " if index else "")
         label.append(name, style="cyan")
-        label.append(f" {value}")
+        label.append(f" {' '.join(map(str, value)) if isinstance(value, tuple) else value}")
     return label
