@@ -10,7 +10,7 @@ from redis_middleware.errors import (
     PluginNotFoundError,
     SettingsError,
 )
-from redis_middleware.flow import NIL, Call, Flow, Once, Sleep
+from redis_middleware.flow import NIL, Answer, Call, Flow, Once, Sleep
 from redis_middleware.handle import Middleware
 from redis_middleware.hookspecs import hookimpl
 from redis_middleware.redispy.view import ClientView, Connection, ServerAddress
@@ -18,6 +18,7 @@ from redis_middleware.wrapping import middleware, middleware_of, unwrap, wrap
 
 __all__ = [
     "NIL",
+    "Answer",
     "Batch",
     "Call",
     "ClientView",

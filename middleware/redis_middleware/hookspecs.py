@@ -7,7 +7,8 @@ outermost first; pluggy's ``tryfirst`` and ``trylast`` are honoured.
 
 A hook that is a plain function instead may return a generator of its own, or ``None`` where it has
 nothing to do around what it was called with: no generator is made then, which is most of what a
-plugin costs.
+plugin costs. That of ``redis_command`` may also answer without the server, at a third of what a
+flow costs that does: by returning an :class:`~redis_middleware.flow.Answer`.
 
 What a plugin may have besides its hooks, all of it optional:
 
@@ -48,7 +49,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from redis_middleware.flow import Flow
+from redis_middleware.flow import Answer, Flow
 
 if TYPE_CHECKING:
     from redis_middleware.command import Batch, Command, Message
@@ -65,7 +66,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
 
 
 @hookspec
-def redis_command(command: Command) -> Flow | None:
+def redis_command(command: Command) -> Flow | Answer | None:
     """Around every command: single, in a pipeline, in a transaction, under WATCH.
 
     Args:

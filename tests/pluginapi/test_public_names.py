@@ -30,6 +30,7 @@ PUBLIC = {
     "Call",
     "Once",
     "NIL",
+    "Answer",
     "Command",
     "Batch",
     "Message",

@@ -1,9 +1,10 @@
 """Makes a directory; ends the servers in it and removes it when their program is gone.
 
 Run as a script, with the directory as its argument, by `redis_middleware.embedded.workspace`. It
-writes a byte to its standard output when the directory is there. It leads the process group that the servers are in, and waits on its standard input: a byte means
-that the servers are no longer needed, the end of the input that the program has ended, however
-that came about. Its standard output closes when all is clean.
+writes a byte to its standard output when the directory is there. It leads the process group that
+the servers are in, and waits on its standard input: a byte means that the servers are no longer
+needed, the end of the input that the program has ended, however that came about. Its standard
+output closes when all is clean.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import shutil
 import signal
 import sys
 import time
+from contextlib import suppress
 
 _REMOVED_WITHIN = 5.0
 
@@ -20,9 +22,10 @@ _REMOVED_WITHIN = 5.0
 def main() -> None:
     """Make the directory, wait, then clean up."""
     directory = sys.argv[1]
-    # Made here, so that there is no moment at which it would be left behind.
     os.mkdir(directory, 0o700)
-    os.write(sys.stdout.fileno(), b".")
+    # A program that has ended by now is noticed by the next line.
+    with suppress(BrokenPipeError):
+        os.write(sys.stdout.fileno(), b".")
     os.read(sys.stdin.fileno(), 1)
     # The signal goes to the whole group, this process too, so a child outside of it sends it.
     # This process stays until then: while it does, no other group can get the group's number.

@@ -22,8 +22,8 @@ class Workspace:
     All processes are in one process group, away from the terminal's: Ctrl-C reaches the program
     that started them and not the servers. The group is led by a small process, the janitor, that
     makes the directory, and kills the group and removes the directory as soon as this program
-    closes the workspace or ends. A process made by ``fork()`` keeps the servers alive as long as it lives, and never
-    ends them by leaving the ``with`` block.
+    closes the workspace or ends. A process made by ``fork()`` keeps the servers alive as long as
+    it lives, and never ends them by leaving the ``with`` block.
     """
 
     def __init__(self) -> None:
@@ -39,6 +39,7 @@ class Workspace:
             process_group=0,
         )
         assert self._janitor.stdout is not None
+        # The janitor makes it: there is no moment at which it is there and nobody removes it.
         if not os.read(self._janitor.stdout.fileno(), 1):
             raise OSError(f"{self.directory} cannot be made: see the message above")
 

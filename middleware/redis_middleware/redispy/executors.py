@@ -9,7 +9,7 @@ from typing import Any
 
 from redis_middleware.command import Command
 from redis_middleware.drivers import run_async, run_on
-from redis_middleware.flow import NIL, Flow
+from redis_middleware.flow import NIL, Answer, Flow
 from redis_middleware.usual_way import (
     ENDED,
     interrupt,
@@ -59,6 +59,10 @@ def sync_executor(binding: Any) -> Callable[..., Any]:
                 if flow is None:
                     flows.append(None)
                     continue
+                if flow.__class__ is Answer and not chain.hooks[len(flows)].observes:
+                    reply = flow.reply
+                    answered = True
+                    break
                 yielded = flow.send(None)
                 flows.append(flow)
                 if yielded is not command:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Hashable
 from typing import Any, Final
 
-from redis_middleware import NIL
+from redis_middleware import NIL, Answer
 from redis_middleware.once import Lead
 from redis_middleware.sizes import size_of
 from redis_middleware_plugins.local_cache.cacheable import kinds_of
@@ -28,7 +28,7 @@ class Entry:
         rule: the rule it is kept by.
         counts: those of the rule.
         lead: the key and future by which others wait for the reply; ``None`` where nobody does.
-        answer: the reply as a flow returns it: ``NIL`` for nil.
+        answer: the reply.
         kinds: what the types of arguments must be that are taken for the name as they are;
             ``None`` where that goes without saying.
         copier: makes the reply that a caller gets of it; ``None`` where it cannot be changed.
@@ -53,7 +53,7 @@ class Entry:
         "size",
     )
 
-    answer: Any
+    answer: Answer
     as_is_until: float
     copier: Callable[[Any], Any] | None
     expires: float
@@ -86,12 +86,12 @@ class Entry:
         if size > rule.max_value or (reply is None and not rule.cache_nil):
             return False
         self.copier = None
-        self.answer = NIL if reply is None else reply
+        self.answer = Answer(reply)
         if not is_bytes:
             try:
                 self.copier = copier = fresh_copier(reply)
                 if copier is not None:
-                    self.answer = copier(reply)
+                    self.answer = Answer(copier(reply))
             except Exception:
                 # A response callback of the application's made something that cannot be copied.
                 return False
@@ -131,9 +131,12 @@ class Entry:
 
     def handed_out(self) -> Any:
         """The reply for a caller, as a flow returns it."""
-        return self.answer if self.copier is None else self.copier(self.answer)
+        reply = self.answer.reply
+        if self.copier is not None:
+            return self.copier(reply)
+        return NIL if reply is None else reply
 
     def allowed_by(self, rule: Rule) -> bool:
         """Whether a rule would keep it."""
         size = self.size - len(self.key) - ENTRY_OVERHEAD
-        return size <= rule.max_value and (self.answer is not NIL or rule.cache_nil)
+        return size <= rule.max_value and (self.answer.reply is not None or rule.cache_nil)

@@ -6,9 +6,9 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
-from redis_middleware import Command, Flow, Middleware, Place, SettingsError, hookimpl
+from redis_middleware import Answer, Command, Flow, Middleware, Place, SettingsError, hookimpl
 from redis_middleware.commands import CommandSpec
 from redis_middleware.notes import note_answer, note_cache
 from redis_middleware.readings import Metric
@@ -262,7 +262,7 @@ class LocalCache:
         )
 
     @hookimpl
-    def redis_command(self, command: Command) -> Flow | None:
+    def redis_command(self, command: Command) -> Flow | Answer | None:
         """Answer a read from memory, or keep its reply; drop what a write changes."""
         # Each function that a hit or an ordinary miss calls would cost it some percent.
         cache = self._cache
@@ -288,7 +288,7 @@ class LocalCache:
                 note_answer(command, NAME)
                 note_cache(command, "hit")
             copier = entry.copier
-            return _answer(entry.answer if copier is None else copier(entry.answer))
+            return entry.answer if copier is None else Answer(copier(entry.answer.reply))
         name = command.spec.name
         if name not in CACHEABLE:
             flows = self._several if name == "MGET" else self._changes
@@ -319,11 +319,6 @@ class LocalCache:
         ):
             return self._reads.fetch(command, key, rule, entry)
         return self._reads.read(command, key, rule)
-
-
-def _answer(reply: Any) -> Flow:
-    return reply
-    yield
 
 
 def _differ(before: LocalCacheSettings, after: LocalCacheSettings, names: Sequence[str]) -> bool:

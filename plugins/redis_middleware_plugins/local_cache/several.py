@@ -7,7 +7,7 @@ from typing import Any
 
 from redis.exceptions import DataError
 
-from redis_middleware import NIL, Command, Flow
+from redis_middleware import Command, Flow
 from redis_middleware_plugins.local_cache.cache import Cache
 from redis_middleware_plugins.local_cache.entries import Entry
 from redis_middleware_plugins.local_cache.rules import Rule
@@ -95,7 +95,7 @@ class SeveralReads:
                 rule.counts.hits += 1
                 store.used.append(name)
                 part.is_known = True
-                part.value = None if entry.answer is NIL else entry.answer
+                part.value = entry.answer.reply
                 return
         rule.counts.misses += 1
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from binascii import crc_hqx
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from redis_middleware import Command
-from redis_middleware.commands import SLOT_COUNT, CommandSpec, key_positions, key_slot
+from redis_middleware.commands import SLOT_COUNT, key_positions, key_slot
 
 __all__ = ["has_unknown_keys", "routing_keys", "slot_function", "slots_of"]
 
@@ -33,20 +33,14 @@ def routing_keys(command: Command) -> tuple[bytes, ...]:
     if command.spec.first_key == 1 and len(args) > 1:
         # Nearly every command: its key need not be looked for.
         return (bytes(command.client.encode(args[1])),)
-    if command.keys:
-        return command.keys
-    encode = command.client.encode
-    if not command.spec.known:
-        return tuple([bytes(encode(key)) for key in command.options.get("keys") or ()])
-    if _has_channels(command.spec):
+    given: Sequence[Any]
+    if command.spec.known:
         wire = command.wire
-        positions = key_positions(command.spec, wire, not_keys=True)
-        return tuple([bytes(encode(wire[position])) for position in positions])
-    return ()
-
-
-def _has_channels(spec: CommandSpec) -> bool:
-    return any("not_key" in key_spec.flags for key_spec in spec.key_specs)
+        given = [wire[position] for position in key_positions(command.spec, wire, not_keys=True)]
+    else:
+        given = command.options.get("keys") or ()
+    encode = command.client.encode
+    return tuple([bytes(encode(key)) for key in given])
 
 
 def slots_of(command: Command) -> tuple[int, ...]:
@@ -58,7 +52,8 @@ def slots_of(command: Command) -> tuple[int, ...]:
     position = _SLOT_ARGUMENTS.get(command.name)
     if position is not None:
         return _slot_argument(command, position)
-    return tuple(dict.fromkeys([key_slot(key) for key in routing_keys(command)]))
+    slots = [key_slot(key) for key in routing_keys(command)]
+    return tuple(slots) if len(slots) < 2 else tuple(dict.fromkeys(slots))
 
 
 def _slot_argument(command: Command, position: int) -> tuple[int, ...]:

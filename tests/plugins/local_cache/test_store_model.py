@@ -200,7 +200,7 @@ class StoreMachine(RuleBasedStateMachine):
     def nothing_comes_back(self) -> None:
         """Nothing is served that is older than what the store was told of."""
         for entry in self._served():
-            assert int(entry.answer) >= self.floors[entry.key], entry.name
+            assert int(entry.answer.reply) >= self.floors[entry.key], entry.name
 
     @invariant()
     def nothing_is_served_of_what_is_not_known(self) -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 from redis_middleware.cli.demo.meter import Reading
 from redis_middleware.cli.demo.stage import Stage
 from redis_middleware.cli.demo.wording import amount, milliseconds, percent
+from redis_middleware_plugins.key_access import KeyAccess
 
 __all__ = ["keys_panel", "requests_panel", "servers_panel", "sparkline"]
 
@@ -67,7 +68,8 @@ def servers_panel(reading: Reading) -> Panel:
 
 def keys_panel(stage: Stage, rows: int) -> Panel:
     """The keys that are asked for most."""
-    report = stage.key_access.report(rows)
+    key_access: KeyAccess = stage.plugins["key_access"]
+    report = key_access.report(rows)
     table = Table.grid(padding=(0, 1), expand=True)
     table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     table.add_column(justify="right", no_wrap=True)

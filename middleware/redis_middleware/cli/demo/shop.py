@@ -70,8 +70,7 @@ class Shop:
 
     def count_orders(self) -> int:
         """How many orders the cluster has counted."""
-        counted: list[bytes] = self._client.mget(ORDER_KEYS)
-        return sum(map(int, counted))
+        return sum([int(count or 0) for count in self._client.mget(ORDER_KEYS)])
 
     def requests(self, random: Random, count: int) -> list[Request]:
         """The next requests of one customer after the other."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from random import Random
@@ -21,11 +21,6 @@ from redis_middleware.embedded import Cluster, Server
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
-
-    from redis_middleware_plugins.key_access import KeyAccess
-    from redis_middleware_plugins.local_cache import LocalCache
-    from redis_middleware_plugins.otel import Otel
-    from redis_middleware_plugins.slot_routing import SlotRouting
 
 __all__ = ["Play", "Scene", "SceneFailed", "Stage", "Tell", "address_of"]
 
@@ -115,27 +110,9 @@ class Stage:
         return seconds * self._pace
 
     @property
-    def key_access(self) -> KeyAccess:
-        """The plugin of that name."""
-        return self._plugin("key_access")
-
-    @property
-    def local_cache(self) -> LocalCache:
-        """The plugin of that name."""
-        return self._plugin("local_cache")
-
-    @property
-    def otel(self) -> Otel:
-        """The plugin of that name."""
-        return self._plugin("otel")
-
-    @property
-    def slot_routing(self) -> SlotRouting:
-        """The plugin of that name."""
-        return self._plugin("slot_routing")
-
-    def _plugin(self, name: str) -> Any:
-        return middleware_of(self.client).plugins[name]
+    def plugins(self) -> Mapping[str, Any]:
+        """The client's plugins, by name."""
+        return middleware_of(self.client).plugins
 
     def wait_until(
         self, condition: Callable[[], bool], what: str, within: float

@@ -70,9 +70,7 @@ def tell_the_story(seconds: float, *, threads: int, plain: bool, keep: bool) -> 
     return 0 if all(outcome.passed for outcome in outcomes) else 1
 
 
-def _play(
-    out: Console, stage: Stage, interruption: Interruption, *, plain: bool
-) -> list[Outcome]:
+def _play(out: Console, stage: Stage, interruption: Interruption, *, plain: bool) -> list[Outcome]:
     scenes = all_scenes()
     # The screen is drawn with characters that other encodings do not have.
     on_screen = out.is_terminal and not plain and out.encoding.startswith("utf")

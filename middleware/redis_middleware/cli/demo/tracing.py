@@ -17,6 +17,8 @@ from redis_middleware.cli.demo.wording import milliseconds
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
+    from redis_middleware_plugins.otel import Otel
+
 __all__ = ["trace_tree", "traced_request"]
 
 _SIDE_BY_SIDE: Final = 4
@@ -59,7 +61,8 @@ def traced_request(stage: Stage, moved_key: str) -> tuple[ReadableSpan, ...]:
             for key in PRODUCT_KEYS[:_SIDE_BY_SIDE]:
                 pipe.strlen(key)
             pipe.execute()
-    exporter = stage.otel.memory.spans
+    otel: Otel = stage.plugins["otel"]
+    exporter = otel.memory.spans
     finished: Sequence[ReadableSpan] = () if exporter is None else exporter.get_finished_spans()
     return tuple([span for span in finished if span.context.trace_id == caller.trace_id])
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["amount", "before_and_after", "milliseconds", "percent", "times"]
+__all__ = ["amount", "milliseconds", "percent", "times"]
 
 
 def milliseconds(seconds: float) -> str:
     """A duration, given in seconds."""
     value = seconds * 1000
-    return f"{value:.3f} ms" if value < 0.1 else f"{value:.2f} ms" if value < 10 else f"{value:.0f} ms"
+    return (
+        f"{value:.3f} ms" if value < 0.1 else f"{value:.2f} ms" if value < 10 else f"{value:.0f} ms"
+    )
 
 
 def amount(number: float) -> str:

@@ -25,13 +25,17 @@ def _to_replica(servers: Cluster, primary: Server) -> Server:
 
 
 def _to_other_primary(servers: Cluster, primary: Server) -> Server:
-    other = next(
+    other = _other_primary(servers, primary)
+    servers.migrate([_SLOT], other)
+    return other
+
+
+def _other_primary(servers: Cluster, primary: Server) -> Server:
+    return next(
         node
         for node in servers.nodes
         if node is not primary and node.command("ROLE")[0] == "master"
     )
-    servers.migrate([_SLOT], other)
-    return other
 
 
 def _waits_at(server: Server) -> bool:
@@ -52,4 +56,28 @@ def test_blocked_call(
         wait_until(lambda: _waits_at(successor), "BLPOP waits at the next server")
         client.rpush(_KEY, "value")
         assert list(waiting.result()) == [_KEY.encode(), b"value"]
+    steady_cluster.wait_until_ok()
+
+
+def _asked_to_try_again(server: Server) -> int:
+    error = server.command("INFO", "errorstats").get("errorstat_TRYAGAIN", {"count": 0})
+    return int(error["count"])
+
+
+def test_call_whose_keys_are_apart(steady_cluster: Cluster) -> None:
+    """While a slot is half migrated MGET waits, however often it is redirected meanwhile."""
+    moved, missing = f"{{{_KEY}}}:moved", f"{{{_KEY}}}:missing"
+    table = {"max_redirections": 2, "deadline": 30}
+    with routed(steady_cluster, table=table) as client, ThreadPoolExecutor() as threads:
+        client.set(moved, "value")
+        source = steady_cluster.primary_of(_SLOT)
+        target = _other_primary(steady_cluster, source)
+        migration = steady_cluster.migration(_SLOT, target)
+        migration.start()
+        migration.move_keys()
+        before = _asked_to_try_again(target)
+        waiting = threads.submit(client.mget, [moved, missing])
+        wait_until(lambda: _asked_to_try_again(target) >= before + 4, "MGET is tried again")
+        migration.finish()
+        assert waiting.result() == [b"value", None]
     steady_cluster.wait_until_ok()

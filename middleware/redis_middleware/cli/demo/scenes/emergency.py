@@ -39,7 +39,7 @@ class Emergency:
         yield stage.pause(1.5)
         written = time.perf_counter()
         stage.change_settings(_RULE)
-        cache = stage.local_cache
+        cache: LocalCache = stage.plugins["local_cache"]
         yield from stage.wait_until(
             lambda: _hits_and_misses(cache)[0] > 0,
             f"local_cache answers reads of {VIRAL}",

@@ -7,7 +7,7 @@ import time
 from redis_middleware.cli.demo.shop import VIRAL
 from redis_middleware.cli.demo.stage import Play, SceneFailed, Stage, Tell, address_of
 from redis_middleware.cli.demo.wording import amount, milliseconds, percent
-from redis_middleware_plugins.key_access import HotKeyEvent
+from redis_middleware_plugins.key_access import HotKeyEvent, KeyAccess
 
 __all__ = ["HotKey"]
 
@@ -28,7 +28,8 @@ class HotKey:
             if event.change == "became hot" and event.hot_key.key == VIRAL.encode():
                 found.append((time.perf_counter(), event))
 
-        unsubscribe = stage.key_access.subscribe(hear)
+        key_access: KeyAccess = stage.plugins["key_access"]
+        unsubscribe = key_access.subscribe(hear)
         try:
             begun = time.perf_counter()
             stage.shop.has_gone_viral = True
