@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -106,6 +107,41 @@ def test_the_end_of_the_loop_ends_it(clean_standalone: Server) -> None:
     asyncio.run(use())
     assert (worker.starts, worker.ends) == (2, 2)
     unwrap(client)
+
+
+async def swallows_its_cancellation() -> None:
+    """As ``asyncio.wait_for`` does before Python 3.12 where what it waits for is just done."""
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(LIMIT)
+
+
+def listens(worker: Worker) -> Flow:
+    """Work all of whose waits swallow cancellations."""
+    while True:
+        worker.turns += 1
+        yield Call(lambda: None, swallows_its_cancellation)
+
+
+async def test_aclose_ends_what_swallowed_its_cancellation(client: redis.asyncio.Redis) -> None:
+    """A cancellation that got lost on the way to the flow is not the last word."""
+    worker = Worker(listens)
+    wrap(client, plugins=[worker])
+    assert await eventually(lambda: worker.turns)
+    await client.aclose()
+    assert not tasks()
+    assert (worker.turns, worker.ended_by) == (1, ["Stopped"])
+
+
+def test_the_end_of_the_loop_ends_what_swallowed_it(clean_standalone: Server) -> None:
+    """``asyncio.run`` cancels each task once, and waits until it has ended."""
+    worker = Worker(listens)
+
+    async def use() -> None:
+        wrap(redis.asyncio.Redis(port=clean_standalone.port), plugins=[worker])
+        assert await eventually(lambda: worker.turns)
+
+    asyncio.run(use())
+    assert (worker.turns, worker.ended_by) == (1, ["Stopped"])
 
 
 async def test_aclose_ends_it_and_use_starts_it_again(client: redis.asyncio.Redis) -> None:

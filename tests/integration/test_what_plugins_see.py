@@ -15,6 +15,7 @@ from tests.integration.servers import Servers
 from redis_middleware import Place, middleware_of, wrap
 
 TRANSACTIONAL = [kind for kind in WRITING if kind.has_transactions]
+PLAIN_BYTES = [kind for kind in WRITING if not kind.is_fake and not kind.decodes]
 SCRIPTING = [kind for kind in WRITING if not kind.is_fake]
 
 
@@ -70,6 +71,18 @@ async def test_facts_of_the_client(kind: Kind, servers: Servers) -> None:
             ports = [node.get_connection_kwargs()["port"] for node in nodes]
             assert address is not None
             assert address.port in ports
+
+
+# redis-py's own sync cluster looks for such a key in the slot of other bytes than it sends.
+@each_kind(kind for kind in PLAIN_BYTES if kind.is_async or not kind.is_cluster)
+async def test_keys_of_another_encoding(kind: Kind, servers: Servers) -> None:
+    """Keys are the bytes on the wire, whatever redis-py makes of ``encoding``."""
+    watcher = PassThrough()
+    async with wrapped(kind, servers, [watcher], encoding="latin-1") as client:
+        await awaiting.settle(client.set("\u00e9", "v"))
+        keys = {key for node in kind.control(servers).nodes for key in node.keys("*")}
+        seen = [command.keys for command in watcher.commands if command.name == "SET"]
+        assert seen == [tuple(keys)]
 
 
 @each_kind()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import redis
 import redis.asyncio
+from redis.utils import HIREDIS_AVAILABLE
 
 from redis_middleware.command import Command, spec_for
 
@@ -54,7 +55,7 @@ class ClientView:
     )
 
     encode: Callable[[Any], bytes]
-    """The bytes on the wire of an argument: ``encode(value)``, by the client's encoding.
+    """The bytes on the wire of an argument: ``encode(value)``, as redis-py packs it.
 
     Raises ``redis.exceptions.DataError`` for types that redis-py refuses.
     """
@@ -64,6 +65,10 @@ class ClientView:
         self.is_cluster = isinstance(client, redis.RedisCluster | redis.asyncio.RedisCluster)
         self._encoder: Any = client.get_encoder()
         self.encode = self._encoder.encode
+        if HIREDIS_AVAILABLE and not self.is_async:
+            # With hiredis a sync client packs text as UTF-8, whatever its encoding is.
+            utf_8: Any = type(self._encoder)("utf-8", "strict", decode_responses=False)
+            self.encode = utf_8.encode
         self._deployments: weakref.WeakSet[Servers] = weakref.WeakSet()
         self._observe: Callable[[Any], None] = _nothing
         self.follow(client)

@@ -47,8 +47,8 @@ class SlotMove:
         reading = stage.meter.since(mark)
         failed = stage.load.errors - errors
         tell(
-            f"Moved: {amount(ask)} ASK, {amount(told_of_move)} MOVED, {failed.total()} errors among "
-            f"{amount(len(reading.durations))} requests, p99 {milliseconds(reading.p99)}."
+            f"Moved: {amount(ask)} ASK, {amount(told_of_move)} MOVED, {failed.total()} errors "
+            f"among {amount(len(reading.durations))} requests, p99 {milliseconds(reading.p99)}."
         )
         # In flight, an order would be counted by one side only.
         stage.load.stop()
