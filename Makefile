@@ -50,8 +50,8 @@ format: venv  ## Put the code into the format that lint checks
 types: venv  ## Check types, strictly
 	$(BIN)/mypy
 
-demo: venv  ## Run the demo: a server, a wrapped client, and what the plugins did
-	$(BIN)/redis-middleware demo
+demo: venv  ## Run the demo: a cluster under load, and what the plugins do; args=--keep leaves it up
+	$(BIN)/redis-middleware demo $(args)
 
 bench: venv  ## Run the benchmarks; one group with only=engine
 	$(BIN)/python -m benchmarks $(only)

@@ -43,7 +43,10 @@ class Stopped(BaseException):
 
 
 def background_chain(
-    plugin: str, name: str, function: Callable[[], Flow], stop: threading.Event | None = None
+    plugin: str,
+    name: str,
+    function: Callable[[], Flow],
+    is_ending: Callable[[], bool] | None = None,
 ) -> Chain:
     """The chain of one background flow, which is run with any item, and ends with a nil reply.
 
@@ -51,23 +54,24 @@ def background_chain(
         plugin: the name of the plugin that it works for.
         name: what messages call it.
         function: makes the flow.
-        stop: once it is set, the flow is stopped where it gets the outcome of what it yielded.
+        is_ending: once it says so, the flow is stopped where it gets the outcome of what it
+            yielded.
     """
 
     def whole(_: object) -> Generator[Any, Any, Any]:
-        yield from function() if stop is None else _until(stop, function())
+        yield from function() if is_ending is None else _until(is_ending, function())
         return NIL
 
     return Chain([Hook(plugin, f"background work {name!r}", whole, 0)], Command)
 
 
-def _until(stop: threading.Event, flow: Flow) -> Generator[Any, Any, None]:
+def _until(is_ending: Callable[[], bool], flow: Flow) -> Generator[Any, Any, None]:
     try:
         request = next(flow)
         while True:
             try:
                 outcome = yield request
-                if stop.is_set():
+                if is_ending():
                     raise Stopped
             except BaseException as error:
                 request = flow.throw(error)
@@ -265,7 +269,7 @@ class Background:
     def _work_in_thread(self, job: _Job, stop: threading.Event) -> None:
         _working.set(True)
         transport = _ThreadTransport(self._middleware, stop)
-        chain = background_chain(job.plugin, job.name, job.function, stop)
+        chain = background_chain(job.plugin, job.name, job.function, stop.is_set)
         delay = self.first_delay
         while not stop.is_set():
             middleware = self._middleware()
@@ -290,7 +294,13 @@ class Background:
     async def _work_in_task(self, job: _Job, stop: threading.Event) -> None:
         _working.set(True)
         transport: Any = _TaskTransport(self._middleware, stop)
-        chain = background_chain(job.plugin, job.name, job.function)
+        task = asyncio.current_task()
+        assert task is not None
+        # A cancellation may be swallowed on its way: asyncio.wait_for, which redis-py sends with,
+        # did so before Python 3.12.
+        chain = background_chain(
+            job.plugin, job.name, job.function, lambda: stop.is_set() or bool(task.cancelling())
+        )
         delay = self.first_delay
         while not stop.is_set():
             middleware = self._middleware()

@@ -340,6 +340,8 @@ class Middleware:
         self.background.remove(None)
         for name, plugin in known.items():
             self._detach(before, name, plugin)
+        for servers in self.client.deployments:
+            servers.let_go()
 
     def __repr__(self) -> str:
         return f"<Middleware with {', '.join(self._plugins) or 'no plugins'}>"

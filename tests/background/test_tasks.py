@@ -136,12 +136,16 @@ def test_the_end_of_the_loop_ends_what_swallowed_it(clean_standalone: Server) ->
     """``asyncio.run`` cancels each task once, and waits until it has ended."""
     worker = Worker(listens)
 
+    client = wrap(redis.asyncio.Redis(port=clean_standalone.port), plugins=[worker])
+
     async def use() -> None:
-        wrap(redis.asyncio.Redis(port=clean_standalone.port), plugins=[worker])
+        await client.ping()
         assert await eventually(lambda: worker.turns)
+        await client.connection_pool.disconnect()
 
     asyncio.run(use())
     assert (worker.turns, worker.ended_by) == (1, ["Stopped"])
+    unwrap(client)
 
 
 async def test_aclose_ends_it_and_use_starts_it_again(client: redis.asyncio.Redis) -> None:

@@ -43,7 +43,9 @@ async def test_strings(run: Run) -> None:
         call("incr", "{s}1"),
         call("lcs", "{s}a", "{s}b"),
         call("get", b"{s}a"),
-        call("get", memoryview(b"{s}a")),
+        # Not in local_cache's memory, out of which it would be answered on clusters too: their
+        # sync client refuses such a key.
+        call("get", memoryview(b"{s}b")),
         call("set", 17, 18),
         call("get", 17),
         call("set", "{s}none", None),

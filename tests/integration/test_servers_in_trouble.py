@@ -1,26 +1,22 @@
-"""Servers as targets where something goes wrong: nothing is lost, nothing is answered by another."""
+"""Servers as targets where something goes wrong: nothing is lost, no reply is another's."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-import redis
-import redis.asyncio
-import redis.sentinel
 from redis.exceptions import ConnectionError, DataError, RedisError, ResponseError
 from tests.integration import awaiting
-from tests.integration.at_places import Own, as_number
 from tests.integration.each_kind import each_kind, only_one, wrapped
-from tests.integration.kinds import KINDS, WRITING, Kind, kinds
+from tests.integration.kinds import KINDS, Kind, kinds
 from tests.integration.servers import Servers
 
-from redis_middleware import Batch, Command, Flow, Middleware, hookimpl, middleware_of, wrap
+from redis_middleware import Batch, Command, Flow, Place, hookimpl, middleware_of, unwrap, wrap
 from redis_middleware.redispy.view import ServerAddress
 
 PLAIN = kinds(lambda kind: kind.name in ("tcp", "async tcp", "resp3", "async resp3"))
@@ -244,7 +240,8 @@ async def test_transaction_to_what_is_no_server(kind: Kind, servers: Servers) ->
     class Elsewhere:
         @hookimpl
         def redis_batch(self, batch: Batch) -> Flow:
-            batch.target = other
+            if batch.place is Place.TRANSACTION:
+                batch.target = other
             return (yield batch)
 
     other = kind.make(servers)
@@ -258,38 +255,76 @@ async def test_transaction_to_what_is_no_server(kind: Kind, servers: Servers) ->
 
 
 @each_kind(PLAIN)
-async def test_nothing_is_kept_by_errors(kind: Kind, servers: Servers) -> None:
-    """Without the collector of cycles, connections go with the last reference."""
-    name = "kept-by-errors"
+async def test_dropped(kind: Kind, servers: Servers) -> None:
+    """Without the collector of cycles, connections go with the client, whatever failed before."""
+    name = "dropped-with-servers"
     control = kind.control(servers)
 
-    async def use(lose: bool) -> None:
+    async def use(what: str) -> Any:
         targets: dict[str, Any] = {}
-        plugin = FanOut(lambda key: targets.get(key[:1]))
-        client: Any = wrap(kind.make(servers, client_name=name), {}, plugins=[plugin])
+        client: Any = wrap(
+            # The pools of RESP3 are cycles of redis-py's own.
+            kind.make(servers, client_name=name, **({"protocol": 2} if kind.name == "tcp" else {})),
+            {},
+            plugins=[FanOut(lambda key: targets.get(key[:1]))],
+        )
         deployment = database(client, servers, 1)
         targets["d"] = deployment.at()
-        targets["e"] = deployment.at(ServerAddress("127.0.0.1", servers.standalone.port))
+        targets["e"] = deployment.at(ServerAddress("localhost", servers.standalone.port))
         await awaiting.settle(targets["d"].asking.send(client_command(client, "PING")))
         await awaiting.settle(targets["d"].send(client_command(client, "LPUSH", "d1", "x")))
         replies = await awaiting.settle(client.mget(["d1", "e2", "d1"]))
         assert isinstance(replies[0], ResponseError)
-        if lose:
-            targets["d"] = deployment.at(ServerAddress("127.0.0.1", 1))
-            replies = await awaiting.settle(client.mget(["d1", "e2", "own"]))
+        if what == "unreachable":
+            targets["x"] = deployment.at(ServerAddress("127.0.0.1", 1))
+            replies = await awaiting.settle(client.mget(["x1", "e2", "own"]))
             assert isinstance(replies[0], ConnectionError)
         assert control.connections(name) >= 2
+        if what == "forgotten":
+            deployment.forget(targets["e"].address)
+            deployment.forget(None)
+            await awaiting.settle(client.aclose() if kind.is_async else client.close())
+        if what == "unwrapped":
+            unwrap(client)
+            await awaiting.settle(client.aclose() if kind.is_async else client.close())
         del replies
+        return None
 
     gc.collect()
     gc.disable()
     try:
-        for lose in (False, True):
-            with pytest.warns(ResourceWarning) if kind.is_async else contextlib.nullcontext():
-                await use(lose)
+        for what in ("dropped", "unreachable", "forgotten", "unwrapped"):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                await use(what)
+                await awaiting.pause(0, is_async=kind.is_async)
+            if what in ("forgotten", "unwrapped"):
+                assert not caught
+                left = 0
+            else:
+                left = int(kind.is_async)
+            await awaiting.until(
+                lambda left=left: control.connections(name) <= left, is_async=kind.is_async
+            )
+            gc.collect()
+            await awaiting.pause(0, is_async=kind.is_async)
             control.wait_for_connections(name, 0)
     finally:
         gc.enable()
+
+
+@each_kind(PLAIN)
+async def test_without_maintenance(kind: Kind, servers: Servers) -> None:
+    """A client that takes no part in its servers' maintenance takes none in the others'."""
+    from redis.maint_notifications import MaintNotificationsConfig
+
+    off = MaintNotificationsConfig(enabled=False)
+    probe = kind.make(servers)
+    if not hasattr(probe.connection_pool, "_maint_notifications_pool_handler"):
+        return
+    async with wrapped(kind, servers, [], maint_notifications_config=off) as client:
+        for pool in (client.connection_pool, database(client, servers, 1).at().pool):
+            assert not pool.maint_notifications_enabled()
 
 
 def client_command(client: Any, *args: Any) -> Command:

@@ -1,8 +1,9 @@
 """``python -m tests.redis_py``: run redis-py's own tests, bare and wrapped, and compare.
 
 Every test of redis-py's must end the same whether the clients in it are as redis-py makes them or
-run plugins that pass everything on. The tests are those of the installed version, taken from its
-source distribution. What differs is run again up to three times before it counts.
+run plugins: such as pass everything on, or with ``--settings`` those of a settings file. The tests
+are those of the installed version, taken from its source distribution. What differs is run again up
+to three times before it counts.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import platform
 import shutil
 import sys
 import time
+import tomllib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -42,10 +44,13 @@ def main() -> int:
         suite = fetch(_CACHE)
         directory = _CACHE / "runs"
         directory.mkdir(exist_ok=True)
-        explained = read_explained(_EXPLAINED)
+        explained = read_explained(_EXPLAINED, _plugins_of(options.settings))
         with well_known_server():
             comparisons = _compare(
-                [Runs(suite, part, directory, arguments, options.copies) for part in parts],
+                [
+                    Runs(suite, part, directory, arguments, options.copies, options.settings)
+                    for part in parts
+                ],
                 explained,
             )
     except (SuiteError, RunError) as error:
@@ -69,10 +74,19 @@ def _options() -> argparse.Namespace:
     names = [part.name for part in PARTS]
     parser.add_argument("--only", action="append", choices=names, help="a part; repeatable")
     parser.add_argument("-k", dest="expression", help="run only tests that match, as in pytest")
-    parser.add_argument("--copies", action="store_true", help="one plugin passes copies on")
+    plugins = parser.add_mutually_exclusive_group()
+    plugins.add_argument("--copies", action="store_true", help="one plugin passes copies on")
+    plugins.add_argument("--settings", type=Path, help="run the plugins of this settings file")
     parser.add_argument("--keep", action="store_true", help="keep the logs of every run")
     parser.add_argument("pytest", nargs="*", help="after --: for pytest, such as --protocol=2")
     return parser.parse_args()
+
+
+def _plugins_of(settings: Path | None) -> list[str]:
+    if settings is None:
+        return []
+    plugins: list[str] = tomllib.loads(settings.read_text())["plugins"]
+    return plugins
 
 
 def _compare(all_runs: Sequence[Runs], explained: Sequence[Explained]) -> list[Comparison]:

@@ -6,7 +6,7 @@ import re
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,10 +26,12 @@ class Explained:
     Attributes:
         test: the id of the test; ``*`` stands for anything.
         reason: the fact.
+        plugin: the plugin without which it ends as ever; empty where it is any wrapping.
     """
 
     test: str
     reason: str
+    plugin: str = ""
 
     def covers(self, test: str) -> bool:
         """Whether it is about this test."""
@@ -76,10 +78,16 @@ class Comparison:
     seconds: float = 0.0
 
 
-def read_explained(path: Path) -> list[Explained]:
-    """The explained differences of a TOML file: tables ``[[difference]]`` of test and reason."""
+def read_explained(path: Path, plugins: Collection[str]) -> list[Explained]:
+    """The differences that a TOML file explains, in tables ``[[difference]]``.
+
+    Args:
+        path: the file.
+        plugins: the built-in plugins that run.
+    """
     tables = tomllib.loads(path.read_text()).get("difference", [])
-    return [Explained(**table) for table in tables]
+    known = [Explained(**table) for table in tables]
+    return [each for each in known if not each.plugin or each.plugin in plugins]
 
 
 def compare(runs: Runs, explained: Iterable[Explained]) -> Comparison:

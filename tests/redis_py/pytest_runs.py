@@ -45,6 +45,7 @@ class Runs:
         directory: where logs and outcomes go.
         arguments: further arguments of pytest's.
         copies: whether a plugin of wrapped clients passes copies on.
+        settings: the settings file of wrapped clients; without it their plugins pass all on.
     """
 
     suite: Suite
@@ -52,6 +53,7 @@ class Runs:
     directory: Path
     arguments: Sequence[str] = ()
     copies: bool = False
+    settings: Path | None = None
 
     def run(
         self, mode: str, name: str = "all", only: Collection[str] | None = None
@@ -99,6 +101,8 @@ class Runs:
             command += ["-p", plugin]
         if mode == "wrapped":
             command += ["-p", "wrap_clients", *(["--copies"] if self.copies else [])]
+            if self.settings is not None:
+                command.append(f"--settings={self.settings.absolute()}")
         command += [f"--timeout={_TEST_TIMEOUT}", "--timeout-method=signal"]
         command += ["-W", "ignore", "-m", self.part.markers, f"--outcomes={records}"]
         command += self.arguments

@@ -1,4 +1,6 @@
-"""A pytest plugin, ``-p wrap_clients``: every client that a test makes runs pass-through plugins.
+"""A pytest plugin, ``-p wrap_clients``: every client that a test makes runs plugins.
+
+They pass everything on, or are those of a settings file.
 
 Clients are wrapped where code outside of redis-py makes them: by calling one of the four classes,
 ``from_url()``, ``from_pool()``, or a Sentinel's ``master_for()`` and ``slave_for()``. What redis-py
@@ -11,8 +13,10 @@ from __future__ import annotations
 import functools
 import json
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -21,6 +25,10 @@ import redis
 import redis.asyncio
 import redis.asyncio.sentinel
 import redis.sentinel
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
 
 from redis_middleware import Batch, Command, Connection, Flow, Message, hookimpl, wrap
 
@@ -34,7 +42,8 @@ _SENTINELS: tuple[type, ...] = (redis.sentinel.Sentinel, redis.asyncio.sentinel.
 
 
 _seen: Counter[str] = Counter()
-_plugins: list[type] = []
+_settings: dict[str, Any] = {}
+_plugins: list[object] = []
 
 
 class Inner:
@@ -118,7 +127,7 @@ def _is_redis_py(frame: FrameType) -> bool:
 
 
 def _wrap(client: Any) -> Any:
-    return wrap(client, {}, plugins=_plugins)
+    return wrap(client, _settings, plugins=_plugins)
 
 
 def _wrap_what_is_made(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -158,14 +167,27 @@ def _wrap_everything() -> None:
             setattr(holder, name, _wrap_what_is_made(getattr(holder, name)))
 
 
+def _record_spans_and_metrics() -> None:
+    """Give ``otel`` something to do: without providers it makes no spans."""
+    trace.set_tracer_provider(TracerProvider())
+    metrics.set_meter_provider(MeterProvider([InMemoryMetricReader()]))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option of this plugin."""
     parser.addoption("--copies", action="store_true", help="one of the plugins passes copies on")
+    parser.addoption("--settings", type=Path, help="run the plugins of this settings file")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Wrap every client from now on."""
-    _plugins[:] = [Outer, Copying if config.getoption("copies") else Inner]
+    path = config.getoption("settings")
+    if path is None:
+        _plugins[:] = [Outer, Copying if config.getoption("copies") else Inner]
+    else:
+        _settings.update(tomllib.loads(path.read_text()))
+        _plugins[:] = [Outer, *_settings["plugins"]]
+        _record_spans_and_metrics()
     _wrap_everything()
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from redis.utils import HIREDIS_AVAILABLE
 
-__all__ = ["NOT_RECEIVED", "pack_commands", "received_replies"]
+__all__ = ["NOT_RECEIVED", "PUSH", "pack_commands", "received_replies"]
 
 if HIREDIS_AVAILABLE:
     import hiredis
@@ -21,6 +21,9 @@ if HIREDIS_AVAILABLE:
 
 NOT_RECEIVED: Final[Any] = NOT_ENOUGH_DATA if HIREDIS_AVAILABLE else object()
 """In place of a reply: it has not been received in whole."""
+
+PUSH: Final[Any] = getattr(hiredis, "PushNotification", None) if HIREDIS_AVAILABLE else None
+"""The class of what a server sends of its own accord, in RESP3; ``None`` where there is none."""
 
 _JOINED: Final = 65_536
 """Bytes up to which requests are joined for one send; beyond that copying them costs more."""

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
+
+import redis
+import redis.asyncio
+import redis.asyncio.connection
+import redis.connection
+from redis.maint_notifications import MaintNotificationsConfig
 
 from redis_middleware.redispy.connections import is_observed
 
 if TYPE_CHECKING:
     from redis_middleware.redispy.view import ClientView, ServerAddress
 
-__all__ = ["connection_settings"]
+__all__ = ["Settings", "connection_settings", "pool_settings", "settings_at", "settings_of_url"]
+
+Settings = tuple[Any, dict[str, Any]]
+"""A class of connections, without flows around it, and its arguments."""
 
 # What belongs to a pool, or to the whole of a cluster client.
 _NOT_OF_A_CONNECTION: Final = frozenset(
@@ -21,12 +31,22 @@ _NOT_OF_A_CONNECTION: Final = frozenset(
         "oss_cluster_maint_notifications_handler",
     }
 )
+_OF_A_DEPLOYMENT: Final = frozenset(
+    {
+        "credential_provider",
+        "db",
+        "host",
+        "password",
+        "path",
+        "port",
+        "username",
+    }
+)
+_POOL_HANDLER: Final = "_maint_notifications_pool_handler"
 
 
-def connection_settings(
-    view: ClientView, to: ServerAddress | None = None
-) -> tuple[type, dict[str, Any]]:
-    """The class of a client's connections, without flows around it, and its arguments.
+def connection_settings(view: ClientView, to: ServerAddress | None = None) -> Settings:
+    """Those of a client's own connections.
 
     Args:
         view: the client.
@@ -42,6 +62,66 @@ def connection_settings(
     return next(base for base in mro if not is_observed(base)), kwargs
 
 
+def settings_of_url(view: ClientView, url: str) -> Settings:
+    """Those of connections to where a URL says, in all else as the client has them.
+
+    Raises:
+        ValueError: the URL is not one that redis-py takes.
+    """
+    module = _module(view)
+    options = module.connection.parse_url(url)
+    connection_class = options.pop("connection_class", module.Connection)
+    _, kwargs = connection_settings(view)
+    kept = {name: value for name, value in kwargs.items() if name not in _OF_A_DEPLOYMENT}
+    return connection_class, {**_accepted(connection_class, kept), **options}
+
+
+def settings_at(view: ClientView, settings: Settings, where: ServerAddress) -> Settings:
+    """The same but for the address, and for the transport where that is of another one."""
+    connection_class, kwargs = settings
+    module = _module(view)
+    if where.port is None:
+        if "path" not in kwargs:
+            connection_class = module.UnixDomainSocketConnection
+        address: dict[str, Any] = {"path": where.host}
+    else:
+        # Those of a Sentinel's pool would ask it where to go.
+        if "path" in kwargs or "connection_pool" in kwargs:
+            is_tls = issubclass(connection_class, module.SSLConnection)
+            connection_class = module.SSLConnection if is_tls else module.Connection
+        address = {"host": where.host, "port": where.port}
+    if connection_class is not settings[0]:
+        kwargs = _accepted(connection_class, kwargs)
+    return connection_class, {**kwargs, **address}
+
+
+def pool_settings(view: ClientView, *, is_elsewhere: bool) -> Settings:
+    """The class of pools for a client's further connections, and its arguments.
+
+    A pool has as many connections as the client's own, lets its callers wait as that does, and
+    takes part in maintenance as that does.
+
+    Args:
+        view: the client.
+        is_elsewhere: whether it is of another deployment, which may not offer to take part.
+    """
+    module, pool = _module(view), view.pool
+    kwargs: dict[str, Any] = {"max_connections": getattr(pool, "max_connections", None)}
+    if hasattr(pool, _POOL_HANDLER):
+        handler = getattr(pool, _POOL_HANDLER)
+        if handler is None:
+            kwargs["maint_notifications_config"] = MaintNotificationsConfig(enabled=False)
+        elif not is_elsewhere:
+            kwargs["maint_notifications_config"] = handler.config
+    if isinstance(pool, module.BlockingConnectionPool):
+        return module.BlockingConnectionPool, {**kwargs, "timeout": pool.timeout}
+    return module.ConnectionPool, kwargs
+
+
+def _module(view: ClientView) -> Any:
+    return redis.asyncio if view.is_async else redis
+
+
 def _maker(view: ClientView, to: ServerAddress | None) -> Any:
     """What has a ``connection_class`` and ``connection_kwargs``: the pool, or a cluster's node."""
     if not view.is_cluster:
@@ -52,3 +132,14 @@ def _maker(view: ClientView, to: ServerAddress | None) -> Any:
     same = [node for node in nodes if to is not None and (node.host, node.port) == tuple(to)]
     node = (same or nodes)[0]
     return node if view.is_async else node.redis_connection.connection_pool
+
+
+def _accepted(connection_class: type, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Of the arguments for another class those that this one takes."""
+    names = {
+        name
+        for base in connection_class.__mro__
+        if "__init__" in vars(base)
+        for name in inspect.signature(base.__init__).parameters  # type: ignore[misc]
+    }
+    return {name: value for name, value in kwargs.items() if name in names}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +17,12 @@ import redis.connection
 import redis.retry
 from redis.backoff import NoBackoff
 
-from redis_middleware.redispy.connection_settings import connection_settings
+from redis_middleware.redispy.connection_settings import (
+    connection_settings,
+    pool_settings,
+    settings_at,
+    settings_of_url,
+)
 from redis_middleware.redispy.servers import AsyncServer, Server, SyncServer
 from redis_middleware.redispy.view import ServerAddress, pool_address
 
@@ -24,15 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Servers"]
 
-_OF_THE_DEPLOYMENT: Final = (
-    "credential_provider",
-    "db",
-    "host",
-    "password",
-    "path",
-    "port",
-    "username",
-)
 # A pool sets these for its own connections, by its own settings.
 _SET_BY_POOLS: Final = (
     "maint_notifications_config",
@@ -66,15 +64,8 @@ class Servers:
         self._view = view
         self._observe = observe
         self._redis: Any = redis.asyncio if view.is_async else redis
-        self._class, self._kwargs = connection_settings(view)
+        self._settings = connection_settings(view) if url is None else settings_of_url(view, url)
         self._own_pool = None if url is not None or view.is_cluster else view.pool
-        if url is not None:
-            parse_url = self._redis.connection.parse_url
-            options = parse_url(url)
-            self._class = options.pop("connection_class", self._redis.Connection)
-            for name in _OF_THE_DEPLOYMENT:
-                self._kwargs.pop(name, None)
-            self._kwargs.update(options)
         self._shares_nodes = view.is_cluster and url is None
         self._callbacks: Any = (
             None if view.is_cluster else getattr(view.client, "response_callbacks", None)
@@ -90,16 +81,16 @@ class Servers:
             read_only: whether its connections are told READONLY, so that a cluster's replica
                 answers reads.
         """
-        server = self._servers.get((where, read_only))
+        key = where, read_only
+        server = self._servers.get(key)
         if self._shares_nodes and not read_only and where is not None:
             # redis-py makes another node object when the topology has changed.
             pool = _pool_of_node(self._view, where)
             if pool is not None and (server is None or server.pool != pool):
-                server = self._server(where, pool)
-                self._servers[where, read_only] = server
+                server = self._servers[key] = self._server(where, pool)
         if server is None:
-            made = self._made(where, read_only=read_only)
-            server = self._servers.setdefault((where, read_only), made)
+            # Several threads may make one: they all get the first that is noted.
+            server = self._servers.setdefault(key, self._made(where, read_only=read_only))
         return server
 
     @property
@@ -111,7 +102,14 @@ class Servers:
         """Forget a server that is no more; connections to it end with their last command."""
         for key in [key for key in list(self._servers) if key[0] == where]:
             self._servers.pop(key, None)
-            self._made_pools.pop(key, None)
+            pool = self._made_pools.pop(key, None)
+            if pool is not None:
+                self._close_idle(pool)
+
+    def let_go(self) -> None:
+        """Close the connections that are not in use: nobody is to use the servers any more."""
+        for pool in self.pools:
+            self._close_idle(pool)
 
     def close(self) -> None:
         """Close the connections, of a sync client; used again, the servers make new ones."""
@@ -123,14 +121,23 @@ class Servers:
         for pool in self.pools:
             await pool.disconnect()
 
+    def _close_idle(self, pool: Any) -> None:
+        if not self._view.is_async:
+            pool.disconnect(inuse_connections=False)
+            return
+        # What nobody awaits can be closed without waiting; without its loop, not at all.
+        with suppress(RuntimeError):
+            asyncio.get_running_loop()
+            for connection in list(pool._available_connections):
+                connection._close()
+
     def _made(self, where: ServerAddress | None, *, read_only: bool) -> Server:
         if where is None and self._own_pool is not None and not read_only:
             return self._server(pool_address(self._own_pool), self._own_pool)
-        kwargs, cls = dict(self._kwargs), self._class
+        settings = self._settings
         if where is not None:
-            if kwargs.pop("path", None) is not None:
-                cls = self._redis.Connection
-            kwargs["host"], kwargs["port"] = where.host, where.port
+            settings = settings_at(self._view, settings, where)
+        connection_class, kwargs = settings[0], dict(settings[1])
         for name in _SET_BY_POOLS:
             kwargs.pop(name, None)
         if read_only:
@@ -140,9 +147,10 @@ class Servers:
         # Whoever sends to a server chooses what to do when that fails: often to ask another one.
         retry: Any = redis.asyncio.retry if self._view.is_async else redis.retry
         kwargs["retry"] = retry.Retry(NoBackoff(), 0)
-        pool_class, limits = _pool_settings(self._view)
-        pool = pool_class(connection_class=cls, **kwargs, **limits)
-        self._made_pools[where, read_only] = pool
+        pool_class, further = pool_settings(self._view, is_elsewhere=self.url is not None)
+        pool = self._made_pools.setdefault(
+            (where, read_only), pool_class(connection_class=connection_class, **kwargs, **further)
+        )
         self._observe(pool)
         return self._server(pool_address(pool), pool, read_only=read_only)
 
@@ -195,16 +203,6 @@ def _pool_of_node(view: ClientView, where: ServerAddress) -> Any:
     if view.is_async:
         return _NodePool(node)
     return None if node.redis_connection is None else node.redis_connection.connection_pool
-
-
-def _pool_settings(view: ClientView) -> tuple[Any, dict[str, Any]]:
-    """The class of pools, and how many connections one has, as the client's own has it."""
-    module: Any = redis.asyncio if view.is_async else redis
-    pool = view.pool
-    limits = {"max_connections": getattr(pool, "max_connections", None)}
-    if isinstance(pool, module.BlockingConnectionPool):
-        return module.BlockingConnectionPool, {**limits, "timeout": pool.timeout}
-    return module.ConnectionPool, limits
 
 
 def _told_read_only(before: Any, *, is_async: bool) -> Any:

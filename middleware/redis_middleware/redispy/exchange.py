@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import redis
 import redis.asyncio
 
+from redis_middleware.redispy.bulk import pack_commands
 from redis_middleware.redispy.servers import (
+    ASKING,
     AsyncServer,
     Server,
     Steps,
@@ -54,15 +56,28 @@ async def exchange_async(commands: Sequence[Command], others: Others) -> Any:
 
 
 class _Part:
-    """What goes to one server."""
+    """What goes to one server, over one connection."""
 
-    __slots__ = ("commands", "connection", "indexes", "server")
+    __slots__ = ("asking", "commands", "connection", "indexes", "packed", "server")
 
-    def __init__(self, server: Server, commands: Sequence[Command], indexes: list[int]) -> None:
+    def __init__(self, server: Server) -> None:
         self.server = server
-        self.commands = commands
-        self.indexes = indexes
+        self.indexes: list[int] = []
+        self.commands: list[Command] = []
+        self.asking: frozenset[int] = frozenset()
         self.connection: Any = None
+        self.packed: Any = None
+
+    def pack(self) -> None:
+        """Make bytes of the commands, as the connection sends them."""
+        requests = [command.args for command in self.commands]
+        if self.asking:
+            requests = [
+                request
+                for index, args in enumerate(requests)
+                for request in ((ASKING, args) if index in self.asking else (args,))
+            ]
+        self.packed = pack_commands(self.connection, requests)
 
 
 def _parts(commands: Sequence[Command]) -> tuple[list[_Part], list[int]]:
@@ -73,16 +88,29 @@ def _parts(commands: Sequence[Command]) -> tuple[list[_Part], list[int]]:
             by_target[command.target].append(index)
         except KeyError:
             by_target[command.target] = [index]
-    parts: list[_Part] = []
+    parts: dict[Any, _Part] = {}
     rest: list[int] = []
+    asking: set[int] = set()
     for target, indexes in by_target.items():
         server = target if isinstance(target, Server) else _server_of(target)
         if server is None:
             rest += indexes
-        else:
-            parts.append(_Part(server, [commands[index] for index in indexes], indexes))
+            continue
+        part = parts.get(server.pool)
+        if part is None:
+            part = parts[server.pool] = _Part(server)
+        part.indexes += indexes
+        if server.is_asking:
+            asking.update(indexes)
     rest.sort()
-    return parts, rest
+    for part in parts.values():
+        part.indexes.sort()
+        part.commands = [commands[index] for index in part.indexes]
+        if asking:
+            part.asking = frozenset(
+                [position for position, index in enumerate(part.indexes) if index in asking]
+            )
+    return list(parts.values()), rest
 
 
 def _server_of(target: Any) -> Server | None:
@@ -103,28 +131,57 @@ def _exchange(
         for index, outcome in zip(indexes, outcomes, strict=True):
             replies[index] = outcome
 
-    # Pools may let their callers wait: asked in the same order by all, nobody waits for somebody
-    # who waits for him.
-    parts.sort(key=lambda part: id(part.server.pool))
+    # Pools may let their callers wait. Asked in the same order by all, nobody waits for somebody
+    # who waits for him; the client's own pool comes last, since the others' commands need it.
+    own = commands[0].client.pool
+    parts.sort(key=lambda part: (part.server.pool is own, id(part.server.pool)))
+    elsewhere = [part for part in parts if part.server.pool is not own]
+    at_home = parts[len(elsewhere) :]
     try:
-        for part in parts:
-            try:
-                part.connection = yield from part.server.write(part.commands)
-            except Exception as error:
-                settle(part.indexes, [error] * len(part.indexes))
+        yield from _write(elsewhere, settle)
         if rest:
             try:
                 settle(rest, (yield others([commands[index] for index in rest])))
             except Exception as error:
                 settle(rest, [error] * len(rest))
+        yield from _write(at_home, settle)
         for part in parts:
-            if part.connection is not None:
-                outcomes = yield from part.server.read(part.connection, part.commands)
-                part.connection = None
+            connection, part.connection = part.connection, None
+            if connection is not None:
+                outcomes = yield from part.server.read(connection, part.commands, part.asking)
                 settle(part.indexes, outcomes)
     except BaseException:
-        for part in parts:
-            if part.connection is not None:
-                yield from part.server.give_up(part.connection)
+        yield from _give_up(parts)
         raise
     return replies
+
+
+def _write(parts: list[_Part], settle: Callable[[list[int], Sequence[Any]], None]) -> Steps:
+    """Send what goes to servers; what fails is settled."""
+    for part in parts:
+        try:
+            part.connection = yield from part.server.acquire()
+        except Exception as error:
+            settle(part.indexes, [error] * len(part.indexes))
+    connected = [part for part in parts if part.connection is not None]
+    # An argument that cannot be sent is found before anything is.
+    for part in connected:
+        part.pack()
+    for part in connected:
+        try:
+            yield part.connection.send_packed_command(part.packed)
+        except Exception as error:
+            settle(part.indexes, [error] * len(part.indexes))
+            yield from _give_up([part])
+
+
+def _give_up(parts: Sequence[_Part]) -> Steps:
+    """Close the connections that are still held: what they will receive belongs to nobody."""
+    for index, part in enumerate(parts):
+        connection, part.connection = part.connection, None
+        if connection is not None:
+            try:
+                yield from part.server.give_up(connection)
+            except BaseException:
+                yield from _give_up(parts[index + 1 :])
+                raise

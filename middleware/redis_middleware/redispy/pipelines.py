@@ -78,6 +78,11 @@ class _AsyncPipeline(Adopted):
 
 
 class _PlainPipeline(FirstErrors, SyncRouted, _SyncPipeline):
+    def execute(self, raise_on_error: bool = True) -> Any:
+        # Where it was sent before counts no more.
+        self._connect_to(None)
+        return super().execute(raise_on_error)
+
     def _execute_transaction(self, connection: Any, commands: Any, raise_on_error: bool) -> Any:
         execute = super()._execute_transaction  # type: ignore[misc]
         return self._attempt(lambda raises: execute(connection, commands, raises), raise_on_error)
@@ -91,6 +96,7 @@ class _PlainPipeline(FirstErrors, SyncRouted, _SyncPipeline):
         execute = super().immediate_execute_command  # type: ignore[misc]
         chain = middleware.pipeline.chains.of(args)
         if chain is None:
+            self._connect_to(None)
             return execute(*args, **options)
         command = Command(args, options, chain.spec, middleware.client, Place.WATCH)
         transport = ImmediateTransport(execute, self._connect_to)
@@ -98,6 +104,11 @@ class _PlainPipeline(FirstErrors, SyncRouted, _SyncPipeline):
 
 
 class _PlainAsyncPipeline(AsyncFirstErrors, AsyncRouted, _AsyncPipeline):
+    async def execute(self, raise_on_error: bool = True) -> Any:
+        # Where it was sent before counts no more.
+        await self._connect_to(None)
+        return await super().execute(raise_on_error)
+
     async def _execute_transaction(
         self, connection: Any, commands: Any, raise_on_error: bool
     ) -> Any:
@@ -117,6 +128,7 @@ class _PlainAsyncPipeline(AsyncFirstErrors, AsyncRouted, _AsyncPipeline):
         execute = super().immediate_execute_command  # type: ignore[misc]
         chain = middleware.pipeline.chains.of(args)
         if chain is None:
+            await self._connect_to(None)
             return await execute(*args, **options)
         command = Command(args, options, chain.spec, middleware.client, Place.WATCH)
         transport: Any = AsyncImmediateTransport(execute, self._connect_to)

@@ -7,14 +7,14 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import WatchError
+from redis.exceptions import RedisError, WatchError
 
 from redis_middleware.command import Batch, Command, Place
 from redis_middleware.groups import has_exceptions
 from redis_middleware.lockstep import Lockstep
 from redis_middleware.redispy.exchange import exchange, exchange_async
 from redis_middleware.redispy.first_errors import FirstErrors
-from redis_middleware.redispy.routed import AsyncRouted, SyncRouted
+from redis_middleware.redispy.routed import Routed
 from redis_middleware.redispy.servers import Server
 
 if TYPE_CHECKING:
@@ -96,24 +96,17 @@ class Prepared:
                 "watching them; the application has to read and watch them again"
             )
 
-    def connect(self) -> None:
-        """Take a connection to the server that the transaction is to go to."""
-        pipe, target = self.pipe, self.lockstep.current.target
-        if isinstance(pipe, SyncRouted):
-            pipe._connect_to(target)
-            if self._needs_connection(target):
-                self.pipe.connection = target.open_transaction()
-
-    async def connect_async(self) -> None:
-        """The same for an async client."""
-        pipe, target = self.pipe, self.lockstep.current.target
-        if isinstance(pipe, AsyncRouted):
-            await pipe._connect_to(target)
-            if self._needs_connection(target):
-                self.pipe.connection = await target.open_transaction()
-
-    def _needs_connection(self, target: Any) -> bool:
-        return isinstance(target, Server) and self.pipe.connection is None
+    def connect(self) -> Any:
+        """Take a connection to the server that the batch is to go to; awaitable where async."""
+        target = self.lockstep.current.target
+        if target is None and not isinstance(self.pipe, Routed):
+            return None
+        if not isinstance(self.pipe, Routed) or not (target is None or isinstance(target, Server)):
+            raise RedisError(
+                f"the target of {self.lockstep.current!r} cannot be reached: {target!r}; a batch "
+                "of a client that is no cluster's goes to a server of ClientView.servers()"
+            )
+        return self.pipe._connect_to(target)
 
     def done(self) -> None:
         """Note whether there was a connection for the round: else redis-py keeps its queue."""
@@ -214,7 +207,9 @@ class AsyncBatchTransport(BatchTransport):
         return await exchange_async(commands, self._send_own)
 
     async def _send(self) -> Any:
-        await self._prepared.connect_async()
+        connecting = self._prepared.connect()
+        if connecting is not None:
+            await connecting
         self._executor._begin_round()
         try:
             replies: Any = await self._execute(*self._arguments)

@@ -6,21 +6,25 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from redis_middleware.redispy.servers import Server
+from redis_middleware.redispy.servers import Server, drive, drive_async
 from redis_middleware.redispy.view import pool_address
 
-__all__ = ["AsyncRouted", "SyncRouted"]
+__all__ = ["AsyncRouted", "Routed", "SyncRouted"]
 
 
-class _Routed:
+class Routed:
     """A plain pipeline whose connection can be one to another server than its client's."""
 
     _own_pool: Any = None
 
+    def _connect_to(self, target: Any) -> Any:
+        """Let the pipeline have a connection to this server; gives an awaitable where async."""
+        raise NotImplementedError
+
     def _route(self, target: Any) -> Any:
         """Let the pipeline's next connection be of this server.
 
-        Without one it stays where it has a connection, else it is of its own pool.
+        Without one it stays where it has a connection, else it is of its client's pool.
 
         Returns:
             The connection to be given back to its pool, and that pool; ``None`` without one.
@@ -45,7 +49,7 @@ class _Routed:
         return None if connection is None else (pool, connection)
 
 
-class SyncRouted(_Routed):
+class SyncRouted(Routed):
     """For sync clients."""
 
     def _connect_to(self, target: Any) -> None:
@@ -53,9 +57,13 @@ class SyncRouted(_Routed):
         if left is not None:
             pool, connection = left
             pool.release(connection)
+        if isinstance(target, Server):
+            pipe: Any = self
+            connection, pipe.connection = pipe.connection, None
+            pipe.connection = drive(target.open(connection))
 
 
-class AsyncRouted(_Routed):
+class AsyncRouted(Routed):
     """For async clients."""
 
     async def _connect_to(self, target: Any) -> None:
@@ -63,3 +71,7 @@ class AsyncRouted(_Routed):
         if left is not None:
             pool, connection = left
             await pool.release(connection)
+        if isinstance(target, Server):
+            pipe: Any = self
+            connection, pipe.connection = pipe.connection, None
+            pipe.connection = await drive_async(target.open(connection))

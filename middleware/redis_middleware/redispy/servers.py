@@ -10,18 +10,20 @@ an awaitable where the client is async, else the value itself.
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator, Sequence
+from collections.abc import Container, Generator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from redis.client import EMPTY_RESPONSE, NEVER_DECODE
 from redis.exceptions import ResponseError
 
-from redis_middleware.redispy.bulk import NOT_RECEIVED, pack_commands, received_replies
+from redis_middleware.redispy.bulk import NOT_RECEIVED, PUSH, pack_commands, received_replies
 from redis_middleware.redispy.view import ServerAddress
 
 if TYPE_CHECKING:
     from redis_middleware.command import Command
 
 __all__ = [
+    "ASKING",
     "AsyncServer",
     "Server",
     "Steps",
@@ -32,10 +34,14 @@ __all__ = [
 ]
 
 _NEVER_SENT: Final = "_redis_middleware_never_sent"
-_ASKING: Final = ("ASKING",)
+ASKING: Final = ("ASKING",)
+"""The command that goes before another one; https://redis.io/docs/latest/commands/asking/."""
 
 # What a reply is but for errors, pushes, and a reply that has not come yet.
 _PLAIN: Final = frozenset({bytes, str, int, float, bool, type(None), list, dict, set})
+
+# Those with which redis-py reads another way.
+_OPTIONS_OF_READING: Final = frozenset({EMPTY_RESPONSE, NEVER_DECODE})
 
 Steps = Generator[Any, Any, Any]
 """Work on connections, for ``drive`` or ``drive_async``."""
@@ -98,10 +104,11 @@ class Server:
 
         See https://redis.io/docs/latest/commands/asking/.
         """
+        if self.is_asking:
+            return self
         if self._asking is None:
             other = copy.copy(self)
             other.is_asking = True
-            other._asking = other
             self._asking = other
         return self._asking
 
@@ -113,11 +120,8 @@ class Server:
         """Send one command and give its reply; an awaitable for async clients."""
         raise NotImplementedError
 
-    def open_transaction(self) -> Any:
-        """A connection for a transaction, ASKING sent on it; an awaitable for async clients."""
-        raise NotImplementedError
-
-    def _acquire(self) -> Steps:
+    def acquire(self) -> Steps:
+        """A connection, to be given back."""
         try:
             return (yield self.pool.get_connection())
         except Exception as error:
@@ -126,76 +130,96 @@ class Server:
 
     def give_up(self, connection: Any) -> Steps:
         """Close a connection that is of no more use, and give it back."""
-        yield connection.disconnect(**self._disconnecting)
-        yield self.pool.release(connection)
+        try:
+            yield connection.disconnect(**self._disconnecting)
+        finally:
+            yield self.pool.release(connection)
 
-    def _open_transaction(self) -> Steps:
-        connection = yield from self._acquire()
+    def open(self, connection: Any = None) -> Steps:
+        """A connection for the next command or a whole transaction, ASKING sent on it.
+
+        Args:
+            connection: the one to be used; ``None`` for another one.
+        """
+        if connection is None:
+            connection = yield from self.acquire()
         if self.is_asking:
             try:
-                yield connection.send_command(*_ASKING)
-                yield connection.read_response()
+                yield connection.send_command(*ASKING)
+                yield from _skip_reply(connection)
             except BaseException:
                 yield from self.give_up(connection)
                 raise
         return connection
 
-    def write(self, commands: Sequence[Command]) -> Steps:
-        """Write commands; give the connection that their replies are to be read from."""
-        requests = [command.args for command in commands]
-        if self.is_asking:
-            requests = [request for args in requests for request in (_ASKING, args)]
-        connection = yield from self._acquire()
-        try:
-            yield connection.send_packed_command(pack_commands(connection, requests))
-        except BaseException:
-            yield from self.give_up(connection)
-            raise
-        return connection
+    def read(
+        self, connection: Any, commands: Sequence[Command], asking: Container[int] = ()
+    ) -> Steps:
+        """Read the replies to what was written, failures among them as exceptions.
 
-    def read(self, connection: Any, commands: Sequence[Command]) -> Steps:
-        """Read the replies to what was written, failures among them as exceptions."""
+        Args:
+            connection: where it was written; it is given back.
+            commands: what was written.
+            asking: the indexes of those that ASKING was written before.
+        """
         replies: list[Any] = []
-        parse, received = self._parse, received_replies(connection)
+        received = received_replies(connection)
         callbacks: dict[Any, Any] = {}
         try:
-            for command in commands:
-                if self.is_asking:
+            for index, command in enumerate(commands):
+                if asking and index in asking:
                     yield from _skip_reply(connection)
                 name, options = command.args[0], command.options
-                # Of redis-py's options "keys" is for its own cache: no callback gets it.
-                is_plain = not options or (len(options) == 1 and "keys" in options)
-                reply = received() if is_plain else NOT_RECEIVED
-                if reply.__class__ in _PLAIN:
-                    if name not in callbacks:
-                        callbacks[name] = self._callbacks.get(name)
-                    callback = callbacks[name]
-                    if callback is not None:
-                        reply = callback(reply)
+                has_options = len(options) > ("keys" in options)
+                if has_options and not _OPTIONS_OF_READING.isdisjoint(options):
+                    replies.append((yield from self._parsed(connection, name, options)))
+                    continue
+                reply = received()
+                if reply.__class__ not in _PLAIN:
+                    reply = yield from _unusual(connection, reply)
+                    if isinstance(reply, ResponseError):
+                        replies.append(reply)
+                        continue
+                if name not in callbacks:
+                    callbacks[name] = self._callbacks.get(name)
+                callback = callbacks[name]
+                if callback is not None:
+                    try:
+                        reply = (
+                            callback(reply, **_given(options)) if has_options else callback(reply)
+                        )
                         if hasattr(reply, "__await__"):
                             reply = yield reply
-                elif isinstance(reply, ResponseError):
-                    pass
-                elif isinstance(reply, Exception):
-                    raise reply
-                else:
-                    if reply is not NOT_RECEIVED:
-                        yield connection._parser.handle_push_response(reply)
-                    try:
-                        reply = yield parse(connection, name, **options)
-                    except ResponseError as error:
+                    except Exception as error:
+                        # The reply was read: this is the command's own failure.
                         reply = error
                 replies.append(reply)
         except Exception as error:
             # The connection is lost, and with it every reply that was to come.
-            yield connection.disconnect(**self._disconnecting)
             replies += [error] * (len(commands) - len(replies))
-        yield self.pool.release(connection)
+            yield from self.give_up(connection)
+        except BaseException:
+            yield from self.give_up(connection)
+            raise
+        else:
+            yield self.pool.release(connection)
         return replies
 
+    def _parsed(self, connection: Any, name: Any, options: dict[str, Any]) -> Steps:
+        """One reply, read as redis-py does it."""
+        try:
+            return (yield self._parse(connection, name, **options))
+        except ResponseError as error:
+            return error.with_traceback(None)
+
     def _exchange_one(self, command: Command) -> Steps:
-        connection = yield from self.write((command,))
-        return (yield from self.read(connection, (command,)))
+        connection = yield from self.acquire()
+        try:
+            yield connection.send_packed_command(pack_commands(connection, (ASKING, command.args)))
+        except BaseException:
+            yield from self.give_up(connection)
+            raise
+        return (yield from self.read(connection, (command,), (0,)))
 
     def __repr__(self) -> str:
         kind = " (read-only)" if self.read_only else ""
@@ -228,10 +252,6 @@ class SyncServer(Server):
         finally:
             pool.release(connection)
 
-    def open_transaction(self) -> Any:
-        """A connection for a transaction, ASKING sent on it."""
-        return drive(self._open_transaction())
-
 
 class AsyncServer(Server):
     """A server of an async client."""
@@ -260,10 +280,6 @@ class AsyncServer(Server):
         finally:
             await pool.release(connection)
 
-    async def open_transaction(self) -> Any:
-        """A connection for a transaction, ASKING sent on it."""
-        return await drive_async(self._open_transaction())
-
 
 def _skip_reply(connection: Any) -> Steps:
     # What ASKING answers does not matter: the server's answer to the command behind it does.
@@ -271,6 +287,28 @@ def _skip_reply(connection: Any) -> Steps:
         yield connection.read_response()
     except ResponseError:
         return
+
+
+def _unusual(connection: Any, received: Any) -> Steps:
+    """The next reply where it is none that was received already, or an error."""
+    if isinstance(received, ResponseError):
+        return received
+    if isinstance(received, Exception):
+        raise received
+    if received.__class__ is PUSH:
+        yield connection._parser.handle_push_response(received)
+    elif received is not NOT_RECEIVED:
+        return received
+    try:
+        return (yield connection.read_response())
+    except ResponseError as error:
+        # Like those that were received already it has no traceback, which would hold the replies.
+        return error.with_traceback(None)
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """What callbacks get of redis-py's options: "keys" is for its own cache."""
+    return {name: value for name, value in options.items() if name != "keys"}
 
 
 def _reply_of(replies: list[Any]) -> Any:

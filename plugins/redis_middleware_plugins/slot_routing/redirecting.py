@@ -181,6 +181,9 @@ class Attempts:
                 raise error
         elif isinstance(error, TryAgainError):
             counts.redirected("tryagain")
+            # It is the deadline that limits how long a slot may be on its way, with an ASK before
+            # each TRYAGAIN.
+            self._redirections = 0
         elif isinstance(error, ClusterDownError):
             counts.redirected("clusterdown")
         yield from self._wait(error, refresh=kind != "wait")

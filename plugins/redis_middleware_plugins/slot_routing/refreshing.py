@@ -148,14 +148,14 @@ class Refreshing:
             raise
         else:
             self._failure = None
-            self._lost.clear()
             self._table.use(topology)
+            self._lost.intersection_update(self._table.addresses)
             return True
         finally:
             self._is_running = False
 
     def lost(self, address: ServerAddress) -> None:
-        """A server could not be reached: it is asked last."""
+        """A server could not be reached: it is asked last, until it answers again."""
         self._lost.add(address)
 
     def told_by(self, address: ServerAddress) -> Generator[Any, Any, Topology]:
@@ -177,7 +177,11 @@ class Refreshing:
                 failures[str(server.address)] = (
                     ResponseError(str(error)) if isinstance(error, ValueError) else error
                 )
+                if server.address is not None:
+                    self.lost(server.address)
                 continue
+            if server.address is not None:
+                self._lost.discard(server.address)
             missing = topology.by_slot.count(None)
             if best is None or missing < best[0]:
                 best = missing, topology

@@ -49,6 +49,9 @@ def slots_of(command: Command) -> tuple[int, ...]:
     Raises:
         DataError: one of its keys is of a type that redis-py does not send.
     """
+    args = command.args
+    if command.spec.first_key == 1 and len(args) > 1:
+        return (key_slot(bytes(command.client.encode(args[1]))),)
     position = _SLOT_ARGUMENTS.get(command.name)
     if position is not None:
         return _slot_argument(command, position)

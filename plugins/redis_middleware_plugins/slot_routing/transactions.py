@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from redis.exceptions import AskError, MovedError, WatchError
+from collections.abc import Sequence
+
+from redis.exceptions import AskError, DataError, MovedError, WatchError
 
 from redis_middleware import Batch, Command, Flow
 from redis_middleware.notes import SLOT
@@ -106,9 +108,16 @@ class Transactions:
             ) from error
 
 
-def _slot_of(commands: tuple[Command, ...]) -> int | None:
-    slots = {slot for command in commands for slot in slots_of(command)}
+def _slot_of(commands: Sequence[Command]) -> int | None:
+    slots: set[int] = set()
+    for command in commands:
+        try:
+            slots.update(slots_of(command))
+        except (DataError, UnicodeError):
+            # redis-py refuses it in its own words.
+            continue
     if len(slots) > 1:
         keys = [key for command in commands for key in routing_keys(command)]
-        raise CrossSlotTransaction("TRANSACTION", keys)
+        name = commands[0].name if len(commands) == 1 else "TRANSACTION"
+        raise CrossSlotTransaction(name, keys)
     return slots.pop() if slots else None

@@ -176,6 +176,14 @@ def test_the_number_of_redirections_is_limited() -> None:
     assert len(cluster.slept) == 2
 
 
+def test_keys_that_are_apart_are_waited_for_until_the_deadline() -> None:
+    """Each TRYAGAIN comes after an ASK: those are no redirections in a row."""
+    cluster = Pretended(max_redirections=2)
+    ask = AskError(f"{key_slot(LOW.encode())} c.test:6379")
+    assert cluster.get(LOW, *[ask, TryAgainError("apart")] * 8, ask, b"1") == b"1"
+    assert cluster.sent == ["a.test", "c.test ASKING"] * 9
+
+
 def test_a_redirection_to_the_host_that_was_asked_or_is_not_told() -> None:
     """An empty host is that of the server that sent it; ``?`` is looked for among those known."""
     cluster = Pretended()

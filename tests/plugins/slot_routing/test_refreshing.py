@@ -162,13 +162,21 @@ def test_who_is_interrupted_leaves_the_way_free() -> None:
 
 
 def test_lost_servers_are_asked_last() -> None:
-    """So that a refresh does not wait for the one that it is about."""
+    """So that a refresh does not wait for the one that it is about; until they answer again."""
     cluster = Pretended()
     cluster.get("b", b"1")
     cluster.clock.advance(1)
     cluster.deployment.refreshing.lost(A)
     _refresh(cluster)
     assert (cluster.servers[A].asked, cluster.servers[B].asked) == (1, 1)
+    cluster.clock.advance(1)
+    _refresh(cluster)
+    assert (cluster.servers[A].asked, cluster.servers[B].asked) == (1, 2)
+    cluster.servers[B].plays = [ConnectionError("down")]
+    for _ in range(2):
+        cluster.clock.advance(1)
+        _refresh(cluster)
+    assert (cluster.servers[A].asked, cluster.servers[B].asked) == (3, 3)
 
 
 def test_threads_share_the_first_refresh(clean_cluster: Cluster) -> None:

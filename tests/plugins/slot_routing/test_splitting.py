@@ -111,9 +111,9 @@ def test_slots_of_many_keys_are_those_of_each(keys: list[Any]) -> None:
 
 def test_slots_go_by_the_clients_encoding() -> None:
     """The slot of a text depends on the bytes that the client makes of it."""
-    latin = client_view(encoding="latin-1")
+    latin = client_view(is_async=True, encoding="latin-1")
     assert SlotsOfKeys(latin.encode)(["é", "a"]) == [key_slot(b"\xe9"), key_slot(b"a")]
-    lenient = client_view(encoding_errors="surrogatepass")
+    lenient = client_view(is_async=True, encoding_errors="surrogatepass")
     lone = "\ud800"
     assert SlotsOfKeys(lenient.encode)([lone]) == [key_slot(lone.encode(errors="surrogatepass"))]
 

@@ -20,7 +20,7 @@ def _demo(
     ] = 40.0,
     threads: Annotated[
         int, typer.Option("--threads", "-t", min=1, max=64, help="How many threads make the load.")
-    ] = 4,
+    ] = 8,
     plain: Annotated[
         bool,
         typer.Option("--plain", help="Print lines, as where there is no terminal, for logs."),

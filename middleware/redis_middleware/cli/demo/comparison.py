@@ -13,7 +13,7 @@ __all__ = ["comparison"]
 
 def comparison(before: Reading, after: Reading) -> Table:
     """What the cache changed: of the requests, and of the server that was the busiest before."""
-    busiest = max(before.servers, key=lambda server: server.commands)
+    busiest = before.busiest
     later = after.server(busiest.address)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("")

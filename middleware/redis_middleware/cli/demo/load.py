@@ -1,4 +1,4 @@
-"""Threads that send the shop's requests, one after the other, as fast as replies come."""
+"""Threads that send the shop's requests, one after the other."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from redis_middleware.cli.demo.shop import Shop
 __all__ = ["Load"]
 
 _AT_ONCE = 64
+_PAUSE = 0.000_05
+"""Seconds that a thread waits after each request, as for the customer who gets the answer. Threads
+that never wait for anything but Redis would, once a cache answers, wait for each other's turns at
+the interpreter instead."""
 
 
 class _Worker:
@@ -49,6 +53,7 @@ class _Worker:
                 else:
                     self.orders += is_order
                 self.durations.append(clock() - start)
+                time.sleep(_PAUSE)
 
 
 class Load:

@@ -58,6 +58,11 @@ class Reading:
         """The duration, in seconds, that 99% of the requests did not exceed."""
         return self.durations.percentile(0.99)
 
+    @property
+    def busiest(self) -> ServerWork:
+        """The server that carried out the most commands."""
+        return max(self.servers, key=lambda server: server.commands)
+
     def server(self, address: str) -> ServerWork:
         """What one server did."""
         (found,) = [each for each in self.servers if each.address == address]

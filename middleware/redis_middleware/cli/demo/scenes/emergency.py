@@ -62,9 +62,11 @@ class Emergency:
         if ratio < _LEAST_HIT_RATIO:
             state = cache.statistics().state
             raise SceneFailed(f"local_cache is {state} and answers {percent(ratio)} of the reads")
-        if after.rate <= before.rate:
+        commands = before.busiest.commands, after.server(before.busiest.address).commands
+        if commands[1] > commands[0] / 2:
             raise SceneFailed(
-                f"{amount(before.rate)} requests/s before, {amount(after.rate)} after"
+                f"{before.busiest.address} carried out {amount(commands[0])} commands/s before and "
+                f"{amount(commands[1])} after"
             )
         return (
             f"{amount(before.rate)} to {amount(after.rate)} requests/s "

@@ -55,8 +55,8 @@ class HotKey:
         stage.before = reading = stage.meter.since(mark)
         busy = reading.server(owner)
         others = [server for server in reading.servers if server.address != owner]
-        if any(server.commands >= busy.commands for server in others):
-            raise SceneFailed(f"{owner} is not the busiest server: {reading.servers}")
+        if reading.busiest is not busy:
+            raise SceneFailed(f"{owner} is not the busiest server, but {reading.busiest.address}")
         rest = " and ".join(f"{amount(server.commands)}/s" for server in others)
         tell(
             f"That server carries out {amount(busy.commands)} commands/s and uses "

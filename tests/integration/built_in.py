@@ -1,0 +1,28 @@
+"""Clients with all the built-in plugins, by one settings file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+
+from redis_middleware import wrap
+from redis_middleware_plugins.otel import Otel
+
+__all__ = ["SETTINGS", "with_built_in_plugins"]
+
+SETTINGS = Path(__file__).with_name("built_in.toml")
+
+_INSIDE_OF_OTEL = ["key_access", "local_cache", "size_guard", "slot_routing"]
+_tracer_provider = TracerProvider()
+_meter_provider = MeterProvider([InMemoryMetricReader()])
+
+
+def with_built_in_plugins(client: Any) -> Any:
+    """Wrap a client with all of them; its spans and metrics are made, and go nowhere."""
+    # The global providers are the process's, and other tests set them up.
+    otel = Otel(Otel.Settings(), tracer_provider=_tracer_provider, meter_provider=_meter_provider)
+    return wrap(client, SETTINGS, plugins=[otel, *_INSIDE_OF_OTEL])
