@@ -174,7 +174,7 @@ class Background:
         return len(self._jobs)
 
     def add(self, plugin: str, owner: object, function: Callable[[], Flow], name: str) -> None:
-        """Take up a flow, and start it where that can be done now.
+        """Take up a flow, to be started by ``ensure``.
 
         Args:
             plugin: the name of the plugin that it works for.
@@ -185,7 +185,6 @@ class Background:
         job = _Job(plugin, owner, function, name)
         with self._lock:
             self._jobs = [*[known for known in self._jobs if not known.finished], job]
-        self.ensure()
 
     def ensure(self) -> None:
         """Start what should run and does not: after a fork, a close, or in another event loop.

@@ -163,8 +163,9 @@ class Middleware:
     def run_in_background(self, function: Callable[[], Flow], name: str | None = None) -> None:
         """Run a flow beside the client: in a daemon thread, or in a task of the running loop.
 
-        It starts at once beside a sync client, and with the next connection made in a running
-        event loop beside an async one. It may yield commands and lists of commands (sent past
+        It starts at once beside a sync client (asked for in ``redis_attach``, when every plugin
+        is attached), and with the next connection made in a running event loop beside an async
+        one. It may yield commands and lists of commands (sent past
         every plugin), ``Sleep``, ``Call`` and ``Once``. A flow that raises is logged and started
         anew after a growing delay. All work ends when the client is closed, and starts anew when
         the client is used again, and in a process that was forked off.
@@ -183,6 +184,8 @@ class Middleware:
                 self.background.add("application", None, function, title)
             else:
                 self.background.add(owner, plugin, function, title)
+            if self._attaching is None:
+                self.background.ensure()
         self._observe_connections()
 
     def reload(self) -> None:
@@ -256,6 +259,7 @@ class Middleware:
         for name, plugin in known.items():
             if self._plugins.get(name) is not plugin:
                 self._detach(before, name, plugin)
+        self.background.ensure()
         self._observe_connections()
 
     def _attach(self, pipeline: Pipeline, name: str) -> None:

@@ -117,6 +117,17 @@ def number(text: str) -> int:
     return int(text.replace(",", ""))
 
 
+def test_a_scene_that_fails_is_told(
+    run_process: Run, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others go on; the exit status is 1."""
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    outcome = run_process("demo", "--seconds", "1")
+    assert outcome.code == 1
+    assert "FAILED trace no request was traced" in " ".join(outcome.output.split())
+    assert all(outcome.line(f"ok {scene}") for scene in SCENES if scene != "trace")
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
     [

@@ -178,7 +178,7 @@ def test_a_list_in_a_variable_is_shown_how_to_write() -> None:
             "1",
             r"PLUGINS__X: plugins = {...}: should be a valid list",
         ),
-        ("REDIS_MIDDLEWARE__A", "1", r"__A: a: unknown key; known here are"),
+        ("REDIS_MIDDLEWARE__A", "1", r"__A: a: should be a table: write REDIS_MIDDLEWARE__A__KEY"),
     ],
 )
 def test_a_variable_that_makes_no_sense_is_named(name: str, text: str, message: str) -> None:

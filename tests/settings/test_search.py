@@ -147,6 +147,23 @@ def test_a_directory_is_no_settings_file(project: Path) -> None:
         load_settings(project, environ={})
 
 
+@pytest.mark.parametrize("above", [False, True])
+def test_a_directory_in_place_of_the_file_is_no_missing_file(project: Path, above: bool) -> None:
+    """A container runtime makes it where the file to mount was missing: no silent start without."""
+    directory = (project.parent if above else project) / "redis-middleware.toml"
+    directory.mkdir()
+    message = rf"the search for settings: {directory} is a directory: put a file in its place"
+    with pytest.raises(SettingsError, match=message):
+        load_settings(environ={}, directory=project)
+
+
+def test_a_dangling_link_that_the_search_meets_is_told(project: Path) -> None:
+    """The file was meant to be there: starting without any plugin would hide that it is not."""
+    (project / "redis-middleware.toml").symlink_to(project / "gone.toml")
+    with pytest.raises(SettingsError, match=r"redis-middleware.toml does not exist"):
+        load_settings(environ={}, directory=project)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
 def test_an_unreadable_file_says_so(project: Path) -> None:
     """The message has the system's reason."""

@@ -274,6 +274,12 @@ def test_long_values_are_cut(tmp_path: Path) -> None:
             "a = 1\nplugins = 1",
             ["2 problems in the settings:", "line 1: a: unknown key", "line 2: plugins"],
         ),
+        ("plugins = ['a']\na = 1", ["line 2: a: should be a table: write [a] and its keys below"]),
+        ("plugins = ['a']\n[[a]]\nx = 1", ["line 2: a: should be a table: write [a] and its"]),
+        (
+            "[profiles.p]\nplugins = ['a']\na = 1",
+            ["line 3: [profiles.p] a: should be a table: write [profiles.p.a] and its keys below"],
+        ),
         (
             "[profiles.p]\nplugins = ['a', 'a']",
             ["line 2: [profiles.p] plugins: two plugins of the same name"],

@@ -141,7 +141,7 @@ class DedicatedConnection:
         if self._early or (self._reading is not None and self._reading.done()):
             return True
         sock = self._socket()
-        if sock is None:
+        if sock is None or sock.fileno() < 0:
             return True
         poller = select.poll()
         poller.register(sock, select.POLLIN)
@@ -301,7 +301,12 @@ def _messages(connection: DedicatedConnection) -> list[Any]:
 
 
 def known_nodes(view: ClientView) -> list[ServerAddress]:
-    """The nodes of a cluster that its client knows now, primaries first."""
+    """The nodes of a cluster that its client knows now, primaries first.
+
+    Those that a plugin routes to, where one does.
+    """
+    if view.routing is not None and not view.is_cluster:
+        return view.routing.nodes
     pool = view.pool
     nodes = [] if pool is None else list(pool.nodes_cache.values())
     nodes.sort(key=lambda node: node.server_type != "primary")
@@ -309,7 +314,9 @@ def known_nodes(view: ClientView) -> list[ServerAddress]:
 
 
 def reads_from_replicas(view: ClientView) -> bool:
-    """Whether a cluster client sends reads to replicas."""
+    """Whether reads of a cluster go to replicas."""
+    if view.routing is not None and view.routing.reads_from_replicas:
+        return True
     client = view.client
     return bool(
         getattr(client, "read_from_replicas", False)

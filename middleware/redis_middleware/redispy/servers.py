@@ -329,6 +329,13 @@ def drive(steps: Steps) -> Any:
             value = steps.send(value)
     except StopIteration as stop:
         return stop.value
+    except BaseException as error:
+        if steps.gi_frame is not None:
+            # An interrupt, between two steps: they end with it, and give up their connections.
+            steps.throw(error)
+            while True:
+                steps.send(None)
+        raise
 
 
 async def drive_async(steps: Steps) -> Any:

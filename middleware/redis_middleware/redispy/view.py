@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import redis
 import redis.asyncio
@@ -15,7 +15,7 @@ from redis_middleware.command import Command, spec_for
 if TYPE_CHECKING:
     from redis_middleware.redispy.deployments import Servers
 
-__all__ = ["ClientView", "Connection", "ServerAddress"]
+__all__ = ["ClientView", "Connection", "Routing", "ServerAddress"]
 
 AnyClient = redis.Redis | redis.asyncio.Redis | redis.RedisCluster | redis.asyncio.RedisCluster
 
@@ -35,10 +35,31 @@ class ServerAddress(NamedTuple):
         return self.host if self.port is None else f"{self.host}:{self.port}"
 
 
+class Routing(Protocol):
+    """What a plugin tells that sends a client's commands to servers of its choice."""
+
+    @property
+    def is_cluster(self) -> bool | None:
+        """Whether they go to the nodes of a cluster; ``None`` while that is not known."""
+
+    @property
+    def leaves_deployment(self) -> bool:
+        """Whether some of them go to other deployments than the client's own."""
+
+    @property
+    def reads_from_replicas(self) -> bool:
+        """Whether some reads go to replicas."""
+
+    @property
+    def nodes(self) -> list[ServerAddress]:
+        """The nodes of the cluster that are known now, primaries first."""
+
+
 class ClientView:
     """Facts of a wrapped client; it does not keep the client alive.
 
     Attributes:
+        routing: what the plugin tells that routes the client's commands; ``None`` without one.
         is_async: whether it is one of ``redis.asyncio``.
         is_cluster: whether it is a ``RedisCluster``.
     """
@@ -52,6 +73,7 @@ class ClientView:
         "encode",
         "is_async",
         "is_cluster",
+        "routing",
     )
 
     encode: Callable[[Any], bytes]
@@ -69,6 +91,7 @@ class ClientView:
             # With hiredis a sync client packs text as UTF-8, whatever its encoding is.
             utf_8: Any = type(self._encoder)("utf-8", "strict", decode_responses=False)
             self.encode = utf_8.encode
+        self.routing: Routing | None = None
         self._deployments: weakref.WeakSet[Servers] = weakref.WeakSet()
         self._observe: Callable[[Any], None] = _nothing
         self.follow(client)
@@ -91,6 +114,16 @@ class ClientView:
             options: redis-py's options.
         """
         return Command(args, options, None, self)
+
+    @property
+    def spans_nodes(self) -> bool | None:
+        """Whether its commands go to the nodes of a cluster, by its own doing or by a plugin's.
+
+        ``None`` while that is not known.
+        """
+        if self.is_cluster or self.routing is None:
+            return self.is_cluster
+        return self.routing.is_cluster
 
     def servers(self, url: str | None = None) -> Servers:
         """The servers of a deployment, to be targets of commands: see ``Servers.at(address)``.
@@ -132,6 +165,17 @@ class ClientView:
         """
         keeper = self._keeper()
         return None if keeper is None else getattr(keeper, "nodes_manager", keeper)
+
+    def has_callback(self, name: str) -> bool:
+        """Whether the client has a response callback for a command: makes something of its replies.
+
+        Args:
+            name: the command's name, in upper case.
+        """
+        client = self.client
+        if isinstance(client, redis.RedisCluster):
+            return name in client.cluster_response_callbacks
+        return client is not None and name in client.response_callbacks
 
     @property
     def decode_responses(self) -> bool:

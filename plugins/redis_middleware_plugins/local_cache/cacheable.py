@@ -58,7 +58,11 @@ def identity(command: Command) -> Hashable | None:
         return args
     if "target_nodes" in options:
         return None
-    chosen = frozenset([item for item in options.items() if item[0] != "keys"])
+    try:
+        chosen = frozenset([item for item in options.items() if item[0] != "keys"])
+    except TypeError:
+        # One of them cannot be hashed.
+        return None
     return ("options", args, chosen)
 
 
@@ -83,7 +87,8 @@ def kinds_of(name: Hashable) -> tuple[type, ...] | None:
 def _encoded(command: Command) -> tuple[bytes, ...] | None:
     encode = command.client.encode
     try:
-        return tuple([encode(argument) for argument in command.args])
+        # redis-py leaves a memoryview or bytearray as it is.
+        return tuple([bytes(encode(argument)) for argument in command.args])
     except (DataError, UnicodeError):
         # redis-py refuses such an argument, and tells the application.
         return None

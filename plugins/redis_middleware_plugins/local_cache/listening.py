@@ -132,7 +132,7 @@ class Listener:
                     return
                 self._close_cache("refused", str(error))
             except (RedisError, OSError) as error:
-                self.losses += self._stood and not self._view.is_cluster
+                self.losses += self._stood and not self._view.spans_nodes
                 self._close_cache("lost", _words(error))
             except BaseException:
                 # Interrupted, as by the closing of the client: nobody listens from here on.
@@ -178,11 +178,16 @@ class Listener:
     def _session(self) -> Flow:
         """Connect, and handle what comes until everything is lost."""
         next_check = self._clock() + self._check_every
+        spans_nodes = self._view.spans_nodes
         while not self._stopped:
             rules = list(self._rules())
-            if not rules:
+            if self._view.spans_nodes is not spans_nodes:
+                # Another plugin routes the commands, or has found out where they go.
+                raise RestartError
+            if not rules or spans_nodes is None:
                 yield Sleep(_POLL)
                 continue
+            self._check_routing()
             yield from self._connect(rules)
             if not all(self._nodes.reports_on(rule) for rule in rules):
                 yield from self._nodes.add_prefixes(rules)
@@ -197,6 +202,26 @@ class Listener:
             if now >= next_check:
                 next_check = now + self._check_every
                 yield from self._check(now)
+
+    def _check_routing(self) -> None:
+        """Look whether another plugin sends commands where nothing is heard of their keys.
+
+        Raises:
+            RefusedError: it does.
+        """
+        routing = self._view.routing
+        if routing is None:
+            return
+        if routing.leaves_deployment:
+            raise RefusedError(
+                "some keys are routed to other deployments, which are not heard: give those "
+                'clients of their own, or set invalidation = "ttl"'
+            )
+        if self._mode == "tracking" and not self._view.is_cluster and routing.is_cluster:
+            raise RefusedError(
+                'invalidation = "tracking" is not possible where slot_routing sends the commands '
+                'of a plain client to a cluster\'s nodes: set "broadcast" or "ttl"'
+            )
 
     def _stands(self) -> None:
         if self._stopped:
@@ -234,7 +259,7 @@ class Listener:
         Raises:
             Exception: the error, where there is no other node.
         """
-        if not self._view.is_cluster:
+        if not self._view.spans_nodes:
             raise error
         self.losses += self._nodes.lose(address, _words(error))
         self._readers.forget(address)
@@ -246,7 +271,7 @@ class Listener:
     def _connect(self, rules: list[Rule]) -> Flow:
         """Connect to each node that is not connected yet."""
         nodes = self._nodes
-        if not self._view.is_cluster:
+        if not self._view.spans_nodes:
             if not nodes.standing:
                 yield from nodes.connect(None, rules)
             return
@@ -287,7 +312,7 @@ class Listener:
     def _check(self, now: float) -> Flow:
         """Ask every connection for a sign of life, and one of a cluster's nodes for the slots."""
         limit = _SILENT_CHECKS * self._check_every
-        asks_slots = self._view.is_cluster
+        asks_slots = self._view.spans_nodes
         for address, node in list(self._nodes.standing.items()):
             connection, silent = node.connection, now - node.heard
             try:
@@ -300,7 +325,7 @@ class Listener:
                     yield send(connection, "CLIENT", "LIST", "ID", *readers)
             except (RedisError, OSError) as error:
                 self._lose(address, error)
-        if not self._view.is_cluster:
+        if not self._view.spans_nodes:
             connected = self._nodes.standing[None].connection.address
             wanted = self._view.address_of()
             if connected is not None and wanted is not None and wanted != connected:

@@ -119,7 +119,7 @@ class Nodes:
             OSError: likewise.
         """
         # Only RESP3 lets a connection that is told of invalidations send other commands too.
-        needs_commands = self._view.is_cluster or self._mode == "tracking"
+        needs_commands = self._view.spans_nodes or self._mode == "tracking"
         connection = DedicatedConnection(
             self._view, address, 3 if needs_commands else None, within=self._patience(address)
         )

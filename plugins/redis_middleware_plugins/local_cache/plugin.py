@@ -169,7 +169,9 @@ class LocalCache:
         """Use other settings from now on; entries that they allow too stay."""
         cache = self._cache
         before, cache.settings = cache.settings, settings
-        cache.rules = Rules(settings.rules, cache.rules.counts)
+        replaced, cache.rules = cache.rules, Rules(settings.rules, cache.rules.counts)
+        for rule in replaced:
+            rule.is_in_force = False
         if _differ(before, settings, _BOUNDS):
             cache.store.resize(settings.max_entries, settings.max_bytes, settings.eviction)
         if _differ(before, settings, _LISTENING):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Final
 
+from redis.exceptions import AuthenticationError, AuthorizationError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -21,6 +22,8 @@ from redis_middleware_plugins.local_cache.tracked import NotTrackedError, read_t
 __all__ = ["Reads"]
 
 _UNREACHABLE: Final = (RedisConnectionError, RedisTimeoutError)
+# redis-py counts these among the former, although a server that refuses somebody was reached.
+_REFUSING: Final = (AuthenticationError, AuthorizationError)
 
 
 class Reads:
@@ -52,20 +55,21 @@ class Reads:
             flight = store.begin(command.args, key, rule)
         if flight is None:
             return (yield from self.read(command, key, rule))
-        rule.counts.misses += 1
-        middleware = cache.middleware
-        if middleware is not None and middleware.pipeline is not cache.pipeline:
-            cache.look_around()
-        if cache.is_watched:
-            note_cache(command, "miss")
+        # Others may come to wait for it: however it ends, they are told.
         try:
+            rule.counts.misses += 1
+            middleware = cache.middleware
+            if middleware is not None and middleware.pipeline is not cache.pipeline:
+                cache.look_around()
+            if cache.is_watched:
+                note_cache(command, "miss")
             reply = yield command
+            store.keep(flight, reply)
+            if flight.lead is not None:
+                cache.publish(flight, reply)
         except BaseException as error:
             cache.give_up(store, flight, error)
             raise
-        store.keep(flight, reply)
-        if flight.lead is not None:
-            cache.publish(flight, reply)
         return reply
 
     def read(self, command: Command, key: bytes, rule: Rule) -> Flow:
@@ -95,6 +99,8 @@ class Reads:
                 reply = yield from read_tracked(command, cache.listener)
             else:
                 reply = yield command
+            store.keep(flight, reply)
+            cache.publish(flight, reply)
         except NotTrackedError as unkept:
             assert flight is not None
             store.end(flight)
@@ -108,8 +114,6 @@ class Reads:
             if stale is None:
                 raise
             return stale.handed_out()
-        store.keep(flight, reply)
-        cache.publish(flight, reply)
         return NIL if reply is None else reply
 
     def _serves(self, entry: Entry, command: Command) -> bool:
@@ -140,6 +144,7 @@ class Reads:
         entry = store.entries.get(name)
         if (
             not isinstance(error, _UNREACHABLE)
+            or isinstance(error, _REFUSING)
             or entry is None
             or not entry.rule.stale_if_error
             or self._cache.clock() >= entry.expires + entry.rule.stale_if_error
@@ -166,6 +171,7 @@ def _follow(command: Command, store: Store, flight: Entry) -> Flow:
     if (
         outcome is None
         or not outcome.done()
+        or not outcome.followers
         or outcome.exception() is not None
         or outcome.result() != reply
     ):

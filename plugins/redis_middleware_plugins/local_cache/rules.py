@@ -21,6 +21,8 @@ class Rule:
         prefix: the bytes that every key of it begins with; empty where there are none.
         is_guarded: whether the server has been told to report writes to its keys. Nothing is
             cached under a rule before that.
+        is_in_force: whether it is one of the settings in force. Whoever has found it before they
+            changed may still come with it.
         is_ordinary: whether a read of its keys is kept without more ado than sending it.
         ttl: as in the settings, and so on.
         jitter: seconds by which the life of an entry varies.
@@ -32,6 +34,7 @@ class Rule:
         "counts",
         "hot_only",
         "is_guarded",
+        "is_in_force",
         "is_ordinary",
         "jitter",
         "matches",
@@ -53,6 +56,7 @@ class Rule:
         self.prefix = literal_prefix(settings.keys)[0]
         self.matches = matcher(settings.keys)
         self.is_guarded = False
+        self.is_in_force = True
         self.is_ordinary = False
         self.ttl = settings.ttl
         self.jitter = settings.ttl * settings.ttl_jitter

@@ -60,6 +60,9 @@ class SeveralReads:
         cache, options = self._cache, command.options
         if not cache.may_answer(command) or len(options) > ("keys" in options):
             return None
+        if any(command.client.has_callback(name) for name in ("GET", "MGET")):
+            # Then the values of the one are not those of the other.
+            return None
         try:
             keys = command.keys
         except (DataError, UnicodeError):
@@ -101,31 +104,43 @@ class SeveralReads:
 
     def _ask(self, command: Command, store: Store, missing: list[_Part], *, is_all: bool) -> Flow:
         cache = self._cache
-        for part in missing:
-            if part.rule is not None:
-                flight, leads = cache.take_off(store, part.name, part.key, part.rule)
-                part.flight = flight if leads else None
         asked = command
         if not is_all:
             rest = [part.argument for part in missing]
             asked = command.replace(args=("MGET", *rest), options={**command.options, "keys": rest})
         is_kept = True
+        # Others may come to wait for each part: however it ends, they are told.
         try:
-            if cache.is_tracking:
-                replies = yield from read_tracked(asked, cache.listener)
-            else:
-                replies = yield asked
-        except NotTrackedError as unkept:
-            replies, is_kept = unkept.reply, False
+            self._take_off(store, missing)
+            try:
+                if cache.is_tracking:
+                    replies = yield from read_tracked(asked, cache.listener)
+                else:
+                    replies = yield asked
+            except NotTrackedError as unkept:
+                replies, is_kept = unkept.reply, False
+            for part, reply in zip(missing, replies, strict=True):
+                part.value = reply
+                if part.rule is not None:
+                    self._keep(store, part, is_kept=is_kept)
         except BaseException as error:
             for part in missing:
                 if part.flight is not None:
                     cache.give_up(store, part.flight, error)
             raise
-        for part, reply in zip(missing, replies, strict=True):
-            part.value = reply
-            if part.rule is not None:
-                self._keep(store, part, is_kept=is_kept)
+
+    def _take_off(self, store: Store, missing: list[_Part]) -> None:
+        names = set()
+        for part in missing:
+            if part.rule is None:
+                continue
+            if part.name in names:
+                # It is kept by the first part of that name.
+                part.rule = None
+                continue
+            names.add(part.name)
+            flight, leads = self._cache.take_off(store, part.name, part.key, part.rule)
+            part.flight = flight if leads else None
 
     def _keep(self, store: Store, part: _Part, *, is_kept: bool) -> None:
         flight = part.flight

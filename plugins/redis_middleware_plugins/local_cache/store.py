@@ -49,7 +49,8 @@ class Store:
     ) -> None:
         self._clock = clock
         self._random = random
-        self._lock = threading.Lock()
+        # Whoever holds it may be the one that finds the client to be garbage, and turns this off.
+        self._lock = threading.RLock()
         self._kept = BoundedEntries(max_entries, max_bytes, eviction, clock, self._evicted)
         self._names = NamesByKey()
         self._flights: dict[Hashable, Entry] = {}
@@ -91,7 +92,12 @@ class Store:
             The flight, to be ended by ``keep`` or ``end``. ``None`` where ``join`` has to be asked.
         """
         with self._lock:
-            if name in self._flights or self._is_barred or key in self._writes:
+            if (
+                name in self._flights
+                or self._is_barred
+                or key in self._writes
+                or not rule.is_in_force
+            ):
                 return None
             return self._take_off(name, key, rule)
 
@@ -115,7 +121,7 @@ class Store:
             must not be kept: nothing is kept of this key, or it is just being written.
         """
         with self._lock:
-            if not self._may_keep(key):
+            if not self._may_keep(key, rule):
                 return None, False
             known = self._flights.get(name)
             if known is None:
@@ -127,9 +133,10 @@ class Store:
     def _bar(self) -> None:
         self._is_barred = bool(not self._is_open or self._writes_of_all or self._closed_slots)
 
-    def _may_keep(self, key: bytes) -> bool:
+    def _may_keep(self, key: bytes, rule: Rule) -> bool:
         return (
             self._is_open
+            and rule.is_in_force
             and key not in self._writes
             and not self._writes_of_all
             and not (self._closed_slots and key_slot(key) in self._closed_slots)

@@ -45,13 +45,15 @@ def written_keys(command: Command) -> tuple[bytes, ...]:
             and len(command.args) > 1
         ):
             # Most writes have one key, and always at the same place.
-            return tuple(
-                [encode(command.args[use.position]) for use in spec.fixed_uses if use.writes]
-            )
-        wire = command.wire
-        if not spec.known:
-            return tuple([encode(argument) for argument in wire[1:]])
-        return tuple([encode(wire[use.position]) for use in command.key_uses if use.writes])
+            arguments = command.args
+            written = [arguments[use.position] for use in spec.fixed_uses if use.writes]
+        elif not spec.known:
+            written = list(command.wire[1:])
+        else:
+            wire = command.wire
+            written = [wire[use.position] for use in command.key_uses if use.writes]
+        # redis-py leaves a memoryview or bytearray as it is.
+        return tuple([bytes(encode(argument)) for argument in written])
     except (DataError, UnicodeError):
         # redis-py refuses such an argument, so nothing is sent.
         return ()

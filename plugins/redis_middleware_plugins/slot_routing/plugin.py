@@ -24,6 +24,7 @@ from redis_middleware_plugins.slot_routing.mirroring import Mirror, MirrorSettin
 from redis_middleware_plugins.slot_routing.replicas import ReplicaStates
 from redis_middleware_plugins.slot_routing.routes import CLIENT, Routes
 from redis_middleware_plugins.slot_routing.settings import SlotRoutingSettings
+from redis_middleware_plugins.slot_routing.telling import ClientRouting
 from redis_middleware_plugins.slot_routing.ways import Way
 
 __all__ = ["SlotRouting"]
@@ -121,16 +122,6 @@ class SlotRouting:
         if self._is_idle:
             # From now on its commands do not come here.
             middleware.recompile()
-        elif (
-            "local_cache" in middleware.plugins
-            and middleware.settings.tables.get("local_cache", {}).get("invalidation") != "ttl"
-            and not middleware.client.is_cluster
-        ):
-            logger.warning(
-                "local_cache hears of writes on the node that the client points at only, and "
-                "serves stale values of other nodes' keys for as long as their TTL: use a "
-                'RedisCluster, or local_cache.invalidation = "ttl" where that is acceptable'
-            )
 
     @property
     def _is_idle(self) -> bool:
@@ -153,6 +144,8 @@ class SlotRouting:
         self._mirror_no_more()
         if self._deployments is not None:
             self._deployments.stop()
+        if self._middleware is not None:
+            self._middleware.client.routing = None
         self._middleware = self._deployments = self._member = None
         self._ways = _Same(_nothing)
 
@@ -203,10 +196,16 @@ class SlotRouting:
 
     def _use(self, settings: SlotRoutingSettings) -> None:
         assert self._deployments is not None
+        assert self._middleware is not None
         self._deployments.use(settings)
         members = self._members(settings)
         routes = Routes(settings.routes, settings.rollout)
         own = members[CLIENT]
+        view = self._middleware.client
+        if not view.is_cluster:
+            view.routing = ClientRouting(
+                self.deployments[CLIENT], leaves_deployment=not routes.is_trivial
+            )
         if not routes.is_trivial:
             self._member = self._destinations(routes, members, settings)
             self._ways = _Same(self._member.send)

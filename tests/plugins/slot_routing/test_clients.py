@@ -24,7 +24,6 @@ from redis_middleware import (
 )
 from redis_middleware.commands import key_slot
 from redis_middleware.embedded import Cluster, Server, cluster
-from redis_middleware_plugins.local_cache import LocalCache
 from redis_middleware_plugins.slot_routing import SlotRouting, SlotRoutingSettings
 
 
@@ -183,29 +182,6 @@ def test_a_server_that_cannot_be_reached(clean_standalone: Server) -> None:
     client = wrap(bare, {"slot_routing": {"deadline": "300 ms"}}, plugins=[SlotRouting])
     with pytest.raises(redis.ConnectionError, match="Connection refused"):
         client.get("k")
-
-
-def test_a_cache_that_hears_one_node_only_is_warned_of(
-    clean_cluster: Cluster, caplog: pytest.LogCaptureFixture
-) -> None:
-    """``local_cache`` listens at the node that a plain client points at, which is not enough."""
-    bare = redis.Redis(port=clean_cluster.nodes[0].port)
-    tables = {"local_cache": {"rules": [{"keys": "config:*"}]}}
-    with wrap(bare, tables, plugins=[LocalCache, SlotRouting]) as client:
-        client.set("config:a", 1)
-    said = [record.message for record in caplog.records if "stale values" in record.message]
-    assert len(said) == 1
-
-
-def test_a_cache_by_ttl_alone_is_not_warned_of(
-    clean_cluster: Cluster, caplog: pytest.LogCaptureFixture
-) -> None:
-    """It hears no node, and is what the warning recommends."""
-    bare = redis.Redis(port=clean_cluster.nodes[0].port)
-    tables = {"local_cache": {"rules": [{"keys": "config:*"}], "invalidation": "ttl"}}
-    with wrap(bare, tables, plugins=[LocalCache, SlotRouting]) as client:
-        client.set("config:a", 1)
-    assert "stale values" not in caplog.text
 
 
 def test_each_client_has_a_plugin_of_its_own(clean_cluster: Cluster) -> None:

@@ -85,7 +85,11 @@ class Load:
     @property
     def errors(self) -> Counter[str]:
         """How many requests failed so far, by what they failed with."""
-        return sum((worker.errors for worker in self._all), Counter())
+        total: Counter[str] = Counter()
+        for worker in self._all:
+            # The copy is made in one step, whatever the thread does meanwhile.
+            total.update(dict(worker.errors))
+        return total
 
     def start(self) -> None:
         """Begin to send requests."""

@@ -111,7 +111,11 @@ class Meter:
         return len(self._looks) - 1
 
     def since(self, mark: int) -> Reading:
-        """What was measured from a mark to the last look."""
+        """Look, and give what was measured since a mark."""
+        self.look()
+        return self._from(mark)
+
+    def _from(self, mark: int) -> Reading:
         first, *between = self._looks[mark:]
         last = self._looks[-1]
         durations = Durations()
@@ -131,12 +135,12 @@ class Meter:
         return Reading(seconds, durations, tuple(servers))
 
     def latest(self, seconds: float) -> Reading:
-        """What was measured in the last seconds, or a look longer than that."""
+        """What was measured in the seconds before the last look, or a look longer than that."""
         begin = self._looks[-1].at - seconds
         mark = len(self._looks) - 1
         while mark > 0 and self._looks[mark].at > begin:
             mark -= 1
-        return self.since(mark)
+        return self._from(mark)
 
     def rates(self) -> list[float]:
         """The requests per second between each look and the next, from the start."""

@@ -7,8 +7,8 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
-from typing import Final
+from contextlib import ExitStack, closing, contextmanager, suppress
+from typing import Final, NoReturn
 
 from redis.exceptions import RedisError
 from rich.console import Console
@@ -62,8 +62,10 @@ def tell_the_story(seconds: float, *, threads: int, plain: bool, keep: bool) -> 
                     with closing(stage):
                         outcomes = _play(out, stage, interruption, plain=plain)
                     if keep:
-                        print_connecting(out, stage)
-                        _wait(interruption)
+                        # This is how it is to end: the status is that of the story.
+                        with suppress(Interrupted):
+                            print_connecting(out, stage)
+                            _wait(interruption)
         except Interrupted as interrupted:
             out.print("\nInterrupted: the servers have ended, their files are removed.")
             return interrupted.status
@@ -101,11 +103,16 @@ class _Director:
         self._next_look = time.perf_counter()
 
     def play(self, scene: Scene) -> Outcome:
+        errors = self._stage.load.errors
         with closing(scene.play(self._stage, self._view.tell)) as pauses:
             while True:
                 try:
                     seconds = next(pauses)
                 except StopIteration as end:
+                    failed = self._stage.load.errors - errors
+                    if failed:
+                        (text, count), *_ = failed.most_common()
+                        return Outcome(scene, False, f"{count} requests failed: {text}")
                     return Outcome(scene, True, end.value)
                 except (SceneFailed, RedisError, MiddlewareError) as error:
                     return Outcome(scene, False, str(error))
@@ -166,11 +173,8 @@ def _own_settings_only() -> Iterator[None]:
         os.environ.update(kept)
 
 
-def _wait(interruption: Interruption) -> None:
-    """Wait for Ctrl-C or SIGTERM, which is how this is to end."""
-    try:
-        while True:
-            interruption.check()
-            time.sleep(1.0)
-    except Interrupted:
-        return
+def _wait(interruption: Interruption) -> NoReturn:
+    """Wait for Ctrl-C or SIGTERM."""
+    while True:
+        interruption.check()
+        time.sleep(1.0)

@@ -8,7 +8,7 @@ import pytest
 import redis
 from tests.plugins.slot_routing.faults.load import Load, Way
 from tests.plugins.slot_routing.faults.report import Report
-from tests.plugins.slot_routing.faults.routed import SOCKET_TIMEOUT, Witness, routed
+from tests.plugins.slot_routing.faults.routed import Witness, routed
 
 from redis_middleware.embedded import Cluster, cluster
 
@@ -46,10 +46,12 @@ def run(request: pytest.FixtureRequest, way: Way) -> Callable[..., Report]:
     It checks what must hold whatever happens, and keeps the report for the end of the tests.
     """
 
-    def run_disturbed(servers: Cluster, disturb: Disturb, *, deadline: float) -> Report:
+    def run_disturbed(
+        servers: Cluster, disturb: Disturb, *, deadline: float, socket_timeout: float
+    ) -> Report:
         servers.flush()
         witness = Witness()
-        client = routed(servers, way, witness, deadline=deadline)
+        client = routed(servers, way, witness, deadline=deadline, socket_timeout=socket_timeout)
         load = Load(client)
         load.report.redirections = witness.redirections
         _reports[request.node.name] = load.report
@@ -59,7 +61,7 @@ def run(request: pytest.FixtureRequest, way: Way) -> Callable[..., Report]:
         assert not report.foreign, f"replies of another key, or of no write: {report.foreign}"
         assert report.found["doubled"] == 0, report
         assert report.found["writes"] > 500, report
-        assert report.longest <= deadline + SOCKET_TIMEOUT + _SLACK, report
+        assert report.longest <= deadline + socket_timeout + _SLACK, report
         return report
 
     return run_disturbed

@@ -18,6 +18,7 @@ class Report:
     Attributes:
         calls: by kind: single, pipeline, transaction.
         errors: by type of exception, of single replies and of calls as a whole.
+        first_errors: the first message of each type, and how long its call took.
         longest: seconds of the longest call.
         found: what the ledgers counted: writes, reads, lost, doubled.
         foreign: replies that no write of their key explains.
@@ -27,6 +28,7 @@ class Report:
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
+        self.first_errors: dict[str, str] = {}
         self.longest = 0.0
         self.found: Counter[str] = Counter()
         self.foreign: list[str] = []
@@ -39,7 +41,10 @@ class Report:
         failures = {id(reply): reply for reply in replies if isinstance(reply, Exception)}
         with self._lock:
             self.calls[kind] += 1
-            self.errors.update(type(failure).__name__ for failure in failures.values())
+            for failure in failures.values():
+                name = type(failure).__name__
+                self.errors[name] += 1
+                self.first_errors.setdefault(name, f"{failure} (after {seconds:.2f} s)")
             self.longest = max(self.longest, seconds)
         return bool(failures)
 
@@ -59,4 +64,6 @@ class Report:
             "errors": told(self.errors) or "none",
             "longest call": f"{self.longest:.2f} s",
         }
-        return "; ".join(f"{name}: {part}" for name, part in parts.items() if part)
+        lines = ["; ".join(f"{name}: {part}" for name, part in parts.items() if part)]
+        lines += [f"first {name}: {message}" for name, message in self.first_errors.items()]
+        return "\n  ".join(lines)

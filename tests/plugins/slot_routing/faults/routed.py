@@ -14,10 +14,7 @@ from redis_middleware.embedded import Cluster
 from redis_middleware.notes import ASK, MOVED, RETRIES
 from redis_middleware_plugins.slot_routing import SlotRouting
 
-__all__ = ["SOCKET_TIMEOUT", "Witness", "routed"]
-
-SOCKET_TIMEOUT = 0.5
-"""Seconds after which a reply is given up; a node that is paused is noticed by that."""
+__all__ = ["Witness", "routed"]
 
 
 class Witness:
@@ -53,13 +50,15 @@ class Witness:
                 self.redirections[name] += notes[note]
 
 
-def routed(servers: Cluster, way: Way, witness: Witness, *, deadline: float) -> Any:
+def routed(
+    servers: Cluster, way: Way, witness: Witness, *, deadline: float, socket_timeout: float
+) -> Any:
     """A plain client of the first node, sync or async, wrapped by the witness and the plugin."""
     kind = redis.Redis if way == "threads" else redis.asyncio.Redis
     client = kind.from_url(
         servers.url,
-        socket_timeout=SOCKET_TIMEOUT,
-        socket_connect_timeout=SOCKET_TIMEOUT,
+        socket_timeout=socket_timeout,
+        socket_connect_timeout=socket_timeout,
     )
     settings = {"slot_routing": {"deadline": deadline}}
     return wrap(client, settings, plugins=[witness, SlotRouting])
