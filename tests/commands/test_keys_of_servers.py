@@ -175,7 +175,9 @@ def test_malformed_invocations_give_no_more_than_the_arguments_show(client: redi
         *(2, "2", b"2", bytearray(b"2"), memoryview(b"2")),
         *("02", " 2", "2_0", "+2", "-2", 2.0, "two", "9" * 5000),
     ],
-    ids=lambda count: repr(count)[:20],
+    ids=lambda count: (
+        f"{type(count).__name__}-{bytes(count) if isinstance(count, memoryview) else count!r}"[:24]
+    ),
 )
 def test_a_number_of_keys_is_one_that_the_server_takes(client: redis.Redis, count: object) -> None:
     """A script gets its keys exactly where the server takes the count of them as a number."""

@@ -105,7 +105,7 @@ class Outcomes:
     def compare(self, numbers: list[int], replies: list[Any]) -> None:
         """Whether each reply is its key's, or the loss of a connection."""
         for number, reply in zip(numbers, replies, strict=True):
-            if isinstance(reply, LOST):
+            if isinstance(reply, LOST) and "No connection available" not in str(reply):
                 self.counts["lost"] += 1
             elif reply == f"value of {number}".encode():
                 self.counts["right"] += 1
@@ -202,7 +202,7 @@ def test_tasks(three_servers: list[Server], pool: str) -> None:
         killer.start()
         await asyncio.wait_for(asyncio.gather(*[call(seed + each) for each in range(50)]), 60)
         await asyncio.to_thread(killer.stop)
-        assert outcomes.wrong == []
+            assert outcomes.wrong == []
         assert killer.killed
         assert outcomes.counts["right"] > outcomes.counts["lost"]
         assert outcomes.counts["cancelled"]
@@ -215,6 +215,6 @@ def test_tasks(three_servers: list[Server], pool: str) -> None:
 def _client(module: Any, where: Server, pool: str) -> Any:
     settings: dict[str, Any] = {"host": where.host, "port": where.port, "client_name": "victim"}
     if pool != "ConnectionPool":
-        settings |= {"max_connections": 1, "timeout": 30}
+        settings |= {"max_connections": 1, "timeout": 10}
     made = getattr(module, pool.split()[0])(**settings)
     return module.Redis.from_pool(made)

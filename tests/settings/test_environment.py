@@ -178,7 +178,7 @@ def test_a_list_in_a_variable_is_shown_how_to_write() -> None:
             "1",
             r"PLUGINS__X: plugins = {...}: should be a valid list",
         ),
-        ("REDIS_MIDDLEWARE__A", "1", r"__A: a: should be a table: write REDIS_MIDDLEWARE__A__KEY"),
+        ("REDIS_MIDDLEWARE__A", "1", r"__A: a: should be a table: set the keys of \[a\]"),
     ],
 )
 def test_a_variable_that_makes_no_sense_is_named(name: str, text: str, message: str) -> None:
@@ -194,6 +194,8 @@ def test_a_scalar_that_a_variable_turns_into_a_table_is_blamed_on_it() -> None:
         SettingsError, match=r"^environment variable REDIS_MIDDLEWARE__A__NUMBER__X"
     ):
         load_settings({"a": {"number": 1}}, environ=environ).for_plugin("a", Model)
+    with pytest.raises(SettingsError, match=r"^environment .*__A__NUMBER__X: \[a\] number = "):
+        load_settings({}, environ=environ).for_plugin("a", Model)
 
 
 def test_two_spellings_of_one_variable_are_refused() -> None:

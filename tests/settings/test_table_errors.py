@@ -201,6 +201,15 @@ def test_a_table_in_place_of_a_value_and_the_other_way_round(tmp_path: Path) -> 
     assert "[cache] point = 1: should be a table" in message
 
 
+def test_one_table_in_place_of_a_list_of_them_is_told_how_to_write(tmp_path: Path) -> None:
+    """``[cache.rules]`` is an easy slip for ``[[cache.rules]]``: the line and the cure are told."""
+    message = problem(from_text(tmp_path, "[cache]\n\n[cache.rules]\nkeys = 'a'\n"))
+    assert message == (
+        f"{tmp_path}/app.toml, line 3: [cache.rules]: should be a list of tables: "
+        "write [[cache.rules]] above each"
+    )
+
+
 def test_aliases_are_the_names_that_are_told(tmp_path: Path) -> None:
     """A field with an alias goes by that, quoted keys of TOML included."""
     message = problem(from_text(tmp_path, "[cache]\n\"max-size\" = 'x'\n"))
@@ -274,11 +283,11 @@ def test_long_values_are_cut(tmp_path: Path) -> None:
             "a = 1\nplugins = 1",
             ["2 problems in the settings:", "line 1: a: unknown key", "line 2: plugins"],
         ),
-        ("plugins = ['a']\na = 1", ["line 2: a: should be a table: write [a] and its keys below"]),
-        ("plugins = ['a']\n[[a]]\nx = 1", ["line 2: a: should be a table: write [a] and its"]),
+        ("plugins = ['a']\na = 1", ["line 2: a: should be a table: set the keys of [a] one by one"]),
+        ("plugins = ['a']\n[[a]]\nx = 1", ["line 2: a: should be a table: set the keys"]),
         (
-            "[profiles.p]\nplugins = ['a']\na = 1",
-            ["line 3: [profiles.p] a: should be a table: write [profiles.p.a] and its keys below"],
+            "plugins = ['a']\n\n[profiles.p]\na = 1",
+            ["line 4: [profiles.p] a: should be a table: set the keys of [profiles.p.a] one"],
         ),
         (
             "[profiles.p]\nplugins = ['a', 'a']",

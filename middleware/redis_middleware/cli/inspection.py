@@ -119,4 +119,4 @@ def _source(settings: Settings, path: tuple[str, str]) -> str:
     ]
     if inside and where == str(settings.origin):
         return ", ".join(inside)
-    return ", ".join([where, *inside])
+    return ", ".join(dict.fromkeys([where, *inside]))

@@ -9,6 +9,7 @@ an awaitable where the client is async, else the value itself.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import Container, Generator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -270,6 +271,9 @@ class AsyncServer(Server):
         except Exception as error:
             setattr(error, _NEVER_SENT, True)
             raise
+        except asyncio.CancelledError:
+            await drive_async(self._wake_another())
+            raise
         try:
             return await self._send_and_parse(connection, args[0], *args, **command.options)
         except ResponseError:
@@ -279,6 +283,27 @@ class AsyncServer(Server):
             raise
         finally:
             await pool.release(connection)
+
+    def acquire(self) -> Steps:
+        """A connection, to be given back."""
+        try:
+            return (yield from super().acquire())
+        except asyncio.CancelledError:
+            yield from self._wake_another()
+            raise
+
+    def _wake_another(self) -> Steps:
+        """Wake another one who waits for a connection, after a caller was cancelled.
+
+        Before Python 3.13 a waiter that is cancelled takes along the notice that a connection is
+        free (https://github.com/python/cpython/issues/112202); who holds connections of other
+        servers while he waits for this one would then let everybody wait.
+        """
+        condition = getattr(self.pool, "_condition", None)
+        if condition is not None:
+            yield condition.acquire()
+            condition.notify()
+            condition.release()
 
 
 def _skip_reply(connection: Any) -> Steps:

@@ -105,7 +105,8 @@ def _merge_variable(
         path = (*path, name)
         inner = table.get(name)
         if not isinstance(inner, dict):
-            if name in table:
+            # The table of a plugin is taken for granted; that one is inside of it is said here.
+            if name in table or path[1:]:
                 overrides[path] = variable
             inner = table[name] = {}
         table = inner

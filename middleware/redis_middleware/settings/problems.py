@@ -48,10 +48,15 @@ class Place(NamedTuple):
     def __str__(self) -> str:
         return f"{self.where}: {f'{self.table} {self.key}'.strip()}"
 
+    @property
+    def header(self) -> str:
+        """The header of the table that stands here, or belongs here, such as ``[slow_log]``."""
+        inside = self.table.removesuffix("]") + "." if self.table else "["
+        return f"{inside}{self.key}]"
+
     def of_table(self) -> str:
         """Return this place as text when what stands here is a table itself."""
-        inside = self.table.removesuffix("]") + "." if self.table else "["
-        return f"{self.where}: {inside}{self.key}]"
+        return f"{self.where}: {self.header}"
 
 
 def place_of(origin: Origin, overrides: Mapping[KeyPath, Override], path: KeyPath) -> Place:

@@ -71,7 +71,8 @@ def _plain(mapping: Mapping[str, object]) -> dict[str, Any]:
 def _candidates(name: str, directory: Path | None) -> Iterator[Path]:
     start = Path.cwd() if directory is None else Path(directory).absolute()
     for folder in (start, *start.parents):
-        if os.path.isfile(folder / name):
+        # Directories and dangling links too: what they stand in place of was meant to be there.
+        if os.path.lexists(folder / name):
             yield folder / name
 
 
@@ -120,9 +121,13 @@ def _content(path: Path, named_by: str) -> tuple[bytes, FileStamp]:
         ) from error
     except OSError as error:
         if os.path.isdir(path):
-            raise SettingsError(
-                f"{named_by}: {path} is a directory: name a file, such as {path / FILE_NAME}"
-            ) from error
+            cure = (
+                "put a file in its place (a container runtime makes a directory where the file to "
+                "mount does not exist)"
+                if path.name == FILE_NAME
+                else f"name a file, such as {path / FILE_NAME}"
+            )
+            raise SettingsError(f"{named_by}: {path} is a directory: {cure}") from error
         raise SettingsError(
             f"{named_by}: the file {path} cannot be read ({error.strerror}): "
             "let this process's user read it, or name another"

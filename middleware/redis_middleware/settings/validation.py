@@ -34,6 +34,7 @@ PlaceOf = Callable[[KeyPath], Place]
 _UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
 _CHOICE = ("literal_error", "enum")
 _NOT_A_TABLE = ("dict_type", "model_type", "dataclass_type", "mapping_type")
+_NOT_A_LIST = ("list_type", "tuple_type")
 
 
 def validated_table(settings: Settings, name: str, model: type[Model]) -> Model:
@@ -90,7 +91,7 @@ def top_level_problems(data: Mapping[str, Any], place_of: PlaceOf) -> list[str]:
     except ValidationError as error:
         located = _located(error, data)
         stray = [path for path, details in located if _is_stray_key(path, details)]
-        problems += [_stray_key(place_of(path)) for path in stray]
+        problems += [_stray_key(path, data, place_of(path)) for path in stray]
         located = [(path, details) for path, details in located if path not in stray]
         problems += _worded(located, data, model_schema(TopLevelModel), place_of)
         return problems
@@ -109,7 +110,10 @@ def _is_stray_key(path: KeyPath, details: ErrorDetails) -> bool:
     return len(level) == 1 and level[0] not in RESERVED_KEYS and details["type"] in _NOT_A_TABLE
 
 
-def _stray_key(place: Place) -> str:
+def _stray_key(path: KeyPath, data: Mapping[str, Any], place: Place) -> str:
+    listed = [data.get("plugins"), _value_at(data, path[:-1]).get("plugins")]
+    if any(isinstance(names, (list, tuple)) and path[-1] in names for names in listed):
+        return f"{place}: should be a table: set the keys of {place.header} one by one"
     meant = did_you_mean(place.key, RESERVED_KEYS)
     return (
         f"{place}: unknown key{meant or ';'} known here are "
@@ -199,6 +203,8 @@ def _problem(
         return f"{place} is missing: set it" + (f"; allowed: {allowed}" if allowed else "")
     value = _value_at(data, path)
     messages = "; or ".join(dict.fromkeys(_message(details, value) for details in errors))
+    if isinstance(value, Mapping) and kind in _NOT_A_LIST and _holds_tables(schema, path):
+        return f"{place.of_table()}: should be a list of tables: write [{place.header}] above each"
     if isinstance(value, Mapping) and not kind.endswith("_type"):
         return f"{place.of_table()}: {messages}"
     # Choices are listed by pydantic's own message, and our types' messages say what is allowed.
@@ -208,6 +214,10 @@ def _problem(
     return f"{place} = {seen}: {messages}"
 
 
+def _holds_tables(schema: Schema, path: KeyPath) -> bool:
+    return any(item.get("type") == "object" for item in schemas_at(schema, (*path, 0)))
+
+
 def _message(details: ErrorDetails, value: object) -> str:
     kind = details["type"]
     if kind in _NOT_A_TABLE:
@@ -215,8 +225,9 @@ def _message(details: ErrorDetails, value: object) -> str:
     if kind == "value_error":
         return str(details["ctx"]["error"])
     message = details["msg"].removeprefix("Input ").replace("valid dictionary", "table")
+    message = message.replace("valid tuple", "valid list")
     if details["loc"][-1:] == ("[key]",):
         message = f"the key itself {message}"
-    if kind == "list_type" and isinstance(value, str):
+    if kind in _NOT_A_LIST and isinstance(value, str):
         message += f", such as [{shown(value)}]"
     return message[:1].lower() + message[1:]

@@ -6,7 +6,7 @@ from rich import box
 from rich.table import Table
 
 from redis_middleware.cli.demo.meter import Reading
-from redis_middleware.cli.demo.wording import amount, milliseconds, percent, times
+from redis_middleware.cli.demo.wording import amount, change, milliseconds, percent
 
 __all__ = ["comparison"]
 
@@ -20,7 +20,7 @@ def comparison(before: Reading, after: Reading) -> Table:
     for name in ("before", "after", ""):
         table.add_column(name, justify="right")
     table.add_row(
-        "requests/s", amount(before.rate), amount(after.rate), times(before.rate, after.rate)
+        "requests/s", amount(before.rate), amount(after.rate), change(before.rate, after.rate)
     )
     table.add_row("p50", milliseconds(before.p50), milliseconds(after.p50))
     table.add_row("p99", milliseconds(before.p99), milliseconds(after.p99))
@@ -28,7 +28,7 @@ def comparison(before: Reading, after: Reading) -> Table:
         f"commands/s at {busiest.address}",
         amount(busiest.commands),
         amount(later.commands),
-        times(busiest.commands, later.commands),
+        change(busiest.commands, later.commands),
     )
     table.add_row("its use of a core", percent(busiest.cpu), percent(later.cpu))
     return table

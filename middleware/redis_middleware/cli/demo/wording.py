@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["amount", "milliseconds", "percent", "times"]
+__all__ = ["amount", "change", "milliseconds", "percent"]
 
 
 def milliseconds(seconds: float) -> str:
@@ -23,6 +23,8 @@ def percent(share: float) -> str:
     return f"{share:.0%}"
 
 
-def times(before: float, after: float) -> str:
-    """How many times as much it is afterwards."""
-    return f"{after / before:.1f} times" if before else "from nothing"
+def change(before: float, after: float) -> str:
+    """How much it is afterwards: so many times as much, or a share where it is less."""
+    if not before:
+        return "from nothing"
+    return f"{after / before:.1f} times" if after >= before else percent(after / before)

@@ -9,7 +9,7 @@ from rich.text import Text
 from redis_middleware.cli.demo.comparison import comparison
 from redis_middleware.cli.demo.shop import VIRAL
 from redis_middleware.cli.demo.stage import Play, SceneFailed, Stage, Tell
-from redis_middleware.cli.demo.wording import amount, milliseconds, percent, times
+from redis_middleware.cli.demo.wording import amount, change, milliseconds, percent
 from redis_middleware_plugins.local_cache import LocalCache
 
 __all__ = ["Emergency"]
@@ -70,7 +70,7 @@ class Emergency:
             )
         return (
             f"{amount(before.rate)} to {amount(after.rate)} requests/s "
-            f"({times(before.rate, after.rate)}), p99 {milliseconds(before.p99)} to "
+            f"({change(before.rate, after.rate)}), p99 {milliseconds(before.p99)} to "
             f"{milliseconds(after.p99)}"
         )
 
