@@ -168,6 +168,7 @@ class Background:
     def __init__(self, middleware: Middleware) -> None:
         self._middleware = weakref.ref(middleware)
         self._jobs: list[_Job] = []
+        self._is_stopped = False
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -199,6 +200,7 @@ class Background:
         with self._lock:
             if _is_stopping():
                 return
+            self._is_stopped = False
             for job in self._jobs:
                 if not job.finished and not job.is_running():
                     self._start(job, is_async=middleware.client.is_async)
@@ -228,6 +230,7 @@ class Background:
             The tasks that were cancelled and have still to end.
         """
         with self._lock:
+            self._is_stopped = True
             threads, tasks = _tell_to_stop(self._jobs)
         self._join(threads)
         return tasks
@@ -259,11 +262,15 @@ class Background:
                 )
 
     def after_fork(self) -> None:
-        """Start the work in the child process, where no thread of the parent's goes on."""
+        """Start the work in the child process, where no thread of the parent's goes on.
+
+        That of a client which was closed waits for its next use, as in the parent.
+        """
         self._lock = threading.Lock()
         for job in self._jobs:
             job.runner = None
-        self.ensure()
+        if not self._is_stopped:
+            self.ensure()
 
     def _work_in_thread(self, job: _Job, stop: threading.Event) -> None:
         _working.set(True)

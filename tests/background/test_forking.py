@@ -79,6 +79,22 @@ def test_the_work_ends_in_the_child(client: redis.Redis) -> None:
     assert worker.runs
 
 
+def test_the_work_of_a_closed_client_stays_ended(client: redis.Redis) -> None:
+    """In the child too, until the client is used again there."""
+    worker = Worker()
+    wrap(client, plugins=[worker])
+    assert worker.runs
+    client.close()
+
+    def use() -> str:
+        before = len(workers())
+        client.ping()
+        return f"{before} {worker.runs} {len(workers())}"
+
+    assert in_a_child(use) == "0 True 1"
+    assert not workers()
+
+
 def test_a_fork_from_a_thread_while_others_work(client: redis.Redis) -> None:
     """Forked at any moment, with threads that hold what they hold: the child works."""
     worker = Worker()
