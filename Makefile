@@ -31,8 +31,11 @@ $(INSTALLED): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-test: venv  ## Run the whole test suite on real servers
-	$(BIN)/python -m pytest $(args)
+# Most of the tests wait for servers: more workers than cores, each with servers of its own.
+workers ?= 3
+
+test: venv  ## Run the whole test suite on real servers, by several workers
+	$(BIN)/python -m pytest --numprocesses $(workers) --dist loadfile $(args)
 
 test-lowest: venv  ## Run the suites of the engine on the lowest redis-py that is supported
 	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)

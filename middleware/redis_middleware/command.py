@@ -214,12 +214,23 @@ class Batch:
         place: ``Place.PIPELINE`` or ``Place.TRANSACTION``.
         client: facts of the client that runs it.
         target: the server (of ``ClientView.servers``) that a transaction goes to; ``None`` for
-            where the client sends it of its own accord. Commands of a pipeline have targets of
-            their own.
+            where the client sends it of its own accord, as a cluster client always does: another
+            target is refused. Commands of a pipeline have targets of their own.
+        is_watching: whether it is a transaction whose pipeline watches keys: it has to go by the
+            connection that does.
         notes: a dictionary in which plugins leave notes for each other.
     """
 
-    __slots__ = ("_commands", "_queued", "_shapes", "client", "notes", "place", "target")
+    __slots__ = (
+        "_commands",
+        "_queued",
+        "_shapes",
+        "client",
+        "is_watching",
+        "notes",
+        "place",
+        "target",
+    )
 
     def __init__(
         self,
@@ -234,6 +245,7 @@ class Batch:
         self.place = place
         self.client = client
         self.target: Any = None
+        self.is_watching = False
         self.notes: dict[str, Any] = {} if notes is None else notes
 
     @classmethod
@@ -298,6 +310,7 @@ class Batch:
         """The same batch with other commands."""
         other = Batch(tuple(commands), self.place, self.client, self.notes)
         other.target = self.target
+        other.is_watching = self.is_watching
         return other
 
     def __repr__(self) -> str:

@@ -20,6 +20,11 @@ from redis_middleware.errors import PluginError, PluginNotFoundError, SettingsEr
 from redis_middleware.flow import Flow
 from redis_middleware.once import OnceRegistry
 from redis_middleware.pipeline import Pipeline
+from redis_middleware.redispy.closing import (
+    close_idle_servers,
+    close_servers,
+    close_servers_async,
+)
 from redis_middleware.redispy.connections import observe_connections, observe_pool
 from redis_middleware.redispy.view import AnyClient, ClientView
 from redis_middleware.reloading import Reconfiguration, plugins_after
@@ -321,15 +326,13 @@ class Middleware:
         """A client is being closed: background work ends, unless others of its pool go on."""
         if owns_pool or not self.shared:
             self.background.stop()
-            for servers in self.client.deployments:
-                servers.close()
+            close_servers(self.client)
 
     async def closing_async(self, *, owns_pool: bool) -> None:
         """The same for an async client, whose tasks are waited for."""
         if owns_pool or not self.shared:
             await self.background.stop_async()
-            for servers in self.client.deployments:
-                await servers.close_async()
+            await close_servers_async(self.client)
 
     def shut_down(self) -> None:
         """End everything: background work, then each plugin's part in the client."""
@@ -344,8 +347,7 @@ class Middleware:
         self.background.remove(None)
         for name, plugin in known.items():
             self._detach(before, name, plugin)
-        for servers in self.client.deployments:
-            servers.let_go()
+        close_idle_servers(self.client)
 
     def __repr__(self) -> str:
         return f"<Middleware with {', '.join(self._plugins) or 'no plugins'}>"

@@ -102,6 +102,26 @@ def test_the_environment_counts(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     assert 'keys = "1 s"' in thresholds
 
 
+def test_a_list_of_plugins_from_the_environment_says_so(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty variable switches all plugins off: who looks for them is told where they went."""
+    write('plugins = ["slow_log"]')
+    assert "REDIS_MIDDLEWARE__PLUGINS" not in run("check").output
+    monkeypatch.setenv("REDIS_MIDDLEWARE__PLUGINS", "")
+    outcome = run("check")
+    assert outcome.line("plugins") == "plugins   environment variable REDIS_MIDDLEWARE__PLUGINS"
+    assert outcome.line("No plugins run.")
+
+
+def test_no_line_ends_with_blanks(run: Run) -> None:
+    """The report can be copied into a file that a linter looks at."""
+    write('plugins = ["slow_log"]')
+    lines = run("check").output.splitlines()
+    assert any("hash_secret is not set" in line for line in lines)
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
 def test_no_settings_are_no_problem(run: Run) -> None:
     """Programs run without plugins then."""
     outcome = run("check")

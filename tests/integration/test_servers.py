@@ -171,7 +171,7 @@ async def test_transaction(kind: Kind, servers: Servers) -> None:
                 pipe = client.pipeline()
                 async with awaiting.entered(pipe):
                     await awaiting.settle(pipe.watch(key))
-                    value = as_number(await awaiting.settle(pipe.get(key)))
+                    value = int(await awaiting.settle(pipe.get(key)))
                     pipe.multi()
                     pipe.set(key, value * 2).get(key)
                     return await awaiting.settle(pipe.execute())

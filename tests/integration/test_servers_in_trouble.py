@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import redis
+import redis.asyncio
 from redis.exceptions import ConnectionError, DataError, RedisError, ResponseError
 from tests.integration import awaiting
 from tests.integration.each_kind import each_kind, only_one, wrapped
@@ -17,6 +19,7 @@ from tests.integration.kinds import KINDS, Kind, kinds
 from tests.integration.servers import Servers
 
 from redis_middleware import Batch, Command, Flow, Place, hookimpl, middleware_of, unwrap, wrap
+from redis_middleware.commands import key_slot
 from redis_middleware.redispy.view import ServerAddress
 
 PLAIN = kinds(lambda kind: kind.name in ("tcp", "async tcp", "resp3", "async resp3"))
@@ -94,6 +97,7 @@ async def test_at_an_address_behind_sentinel(kind: Kind, servers: Servers) -> No
 @each_kind(kinds(lambda kind: kind.name == "tcp"))
 async def test_two_threads_ask_first(kind: Kind, servers: Servers) -> None:
     """The pool that one of them made is known: closed with the client, observed by plugins."""
+    kept = []
     async with wrapped(kind, servers, []) as client:
         for number in range(1, 15):
             deployment = database(client, servers, number)
@@ -112,7 +116,8 @@ async def test_two_threads_ask_first(kind: Kind, servers: Servers) -> None:
             for thread in threads:
                 thread.join()
             assert {id(server) for server in found} == {id(found[0])}
-            assert [found[0].pool] == deployment.pools
+            assert middleware_of(client).client.server_pools[-1:] == [found[0].pool]
+            kept.append(deployment)
 
 
 @each_kind(PLAIN)
@@ -325,6 +330,181 @@ async def test_without_maintenance(kind: Kind, servers: Servers) -> None:
     async with wrapped(kind, servers, [], maint_notifications_config=off) as client:
         for pool in (client.connection_pool, database(client, servers, 1).at().pool):
             assert not pool.maint_notifications_enabled()
+
+
+class Asking:
+    """Sends everything to a server that has to be asked."""
+
+    def __init__(self) -> None:
+        self.target: Any = None
+
+    @hookimpl
+    def redis_command(self, command: Command) -> Flow:
+        """Choose."""
+        if command.place is not Place.TRANSACTION:
+            command.target = self.target
+        return (yield command)
+
+    @hookimpl
+    def redis_batch(self, batch: Batch) -> Flow:
+        """Choose for transactions as a whole."""
+        if batch.place is Place.TRANSACTION:
+            batch.target = self.target
+        return (yield batch)
+
+
+@each_kind(PLAIN)
+async def test_asking(kind: Kind, servers: Servers) -> None:
+    """In a slot on its way to it a server is asked: for commands, transactions, watched keys."""
+    slot = key_slot(b"{ask}")
+    cluster = servers.cluster
+    others = [node for node in cluster.primaries if node is not cluster.primary_of(slot)]
+    migration = cluster.migration(slot, others[0])
+    plugin = Asking()
+    migration.start()
+    try:
+        async with wrapped(kind, servers, [plugin], **only_one(kind)) as client:
+            plugin.target = middleware_of(client).client.servers(others[0].url).at().asking
+            assert await awaiting.settle(client.set("{ask}1", 1)) is True
+            pipe = client.pipeline(transaction=False)
+            replies = await awaiting.settle(pipe.set("{ask}2", 2).get("{ask}1").execute())
+            assert [text(reply) for reply in replies] == ["True", "1"]
+            pipe = client.pipeline()
+            replies = await awaiting.settle(pipe.incr("{ask}1").get("{ask}2").execute())
+            assert [text(reply) for reply in replies] == ["2", "2"]
+            await awaiting.settle(pipe.watch("{ask}1"))
+            assert text(await awaiting.settle(pipe.get("{ask}1"))) == "2"
+            pipe.multi()
+            pipe.set("{ask}1", 3).get("{ask}2")
+            replies = await awaiting.settle(pipe.execute())
+            assert [text(reply) for reply in replies] == ["True", "2"]
+    finally:
+        for node in (migration.target, migration.source):
+            node.command("CLUSTER SETSLOT", slot, "STABLE")
+        cluster.flush()
+
+
+def _own_class(base: Any, *, is_async: bool) -> Any:
+    """A class of connections that packs and reads in a way of its own."""
+
+    class Own(base):  # type: ignore[misc]
+        def pack_commands(self, commands: Any) -> Any:
+            return super().pack_commands([(*args[:-1], b"own-" + args[-1]) for args in commands])
+
+        def read_response(self, *args: Any, **kwargs: Any) -> Any:
+            read = super().read_response(*args, **kwargs)
+            return _marked_when_read(read) if is_async else _marked(read)
+
+    return Own
+
+
+async def _marked_when_read(reading: Any) -> Any:
+    return _marked(await reading)
+
+
+def _marked(reply: Any) -> Any:
+    return (b"<" + reply + b">") if isinstance(reply, bytes) and reply.startswith(b"v") else reply
+
+
+@each_kind(kinds(lambda kind: kind.name in ("tcp", "async tcp")))
+async def test_connections_of_an_own_class(kind: Kind, servers: Servers) -> None:
+    """What the application's class does to requests and replies is done to all of them."""
+    module: Any = redis.asyncio if kind.is_async else redis
+    where = servers.standalone
+    bare = kind.make(servers)
+    for number in (1, 2, 3):
+        await awaiting.settle(bare.set(f"own-{number}", f"v{number}"))
+    made = _own_class(module.Connection, is_async=kind.is_async)
+    pool = module.ConnectionPool(connection_class=made, host=where.host, port=where.port)
+    targets: dict[str, Any] = {}
+    client = wrap(module.Redis.from_pool(pool), {}, plugins=[FanOut(lambda key: targets["all"])])
+    targets["all"] = (
+        middleware_of(client).client.servers().at(ServerAddress(where.host, where.port))
+    )
+    replies = await awaiting.settle(client.mget(["1", "2", "3"]))
+    assert replies == [b"<v1>", b"<v2>", b"<v3>"]
+    for each in (client, bare):
+        await awaiting.settle(each.aclose() if kind.is_async else each.close())
+
+
+@each_kind(kinds(lambda kind: kind.name == "client-side cache"))
+async def test_client_side_cache(kind: Kind, servers: Servers) -> None:
+    """The client's own server answers fan-outs where redis-py keeps a cache of its own."""
+    targets: dict[str, Any] = {}
+    plugins = [FanOut(lambda key: targets["own"])]
+    async with wrapped(kind, servers, plugins, **only_one(kind)) as client:
+        targets["own"] = middleware_of(client).client.servers().at()
+        for key in ("a", "b", "c"):
+            client.set(key, key)
+        assert [text(reply) for reply in client.mget(["a", "b", "c"])] == ["a", "b", "c"]
+
+
+@each_kind(PLAIN)
+async def test_each_connection_is_observed_once(kind: Kind, servers: Servers) -> None:
+    """Those of servers asked for before the plugin came, and after; again when they are lost."""
+
+    class Observer:
+        def __init__(self) -> None:
+            self.made: list[Any] = []
+
+        @hookimpl
+        def redis_connect(self, connection: Any) -> Flow:
+            made = yield connection
+            self.made.append(connection.raw.db)
+            return made
+
+    name, control, observer = "observed-once", kind.control(servers), Observer()
+    async with wrapped(kind, servers, [], client_name=name, **only_one(kind)) as client:
+        early = [database(client, servers, number).at() for number in (1, 2)]
+        ping = client_command(client, "PING")
+        await awaiting.settle(early[0].send(ping))
+        middleware_of(client).add(observer)
+        late = [database(client, servers, number).at() for number in (3, 4)]
+        for server in (*early, *late):
+            await awaiting.settle(server.send(ping))
+            await awaiting.settle(server.asking.send(ping))
+        assert observer.made == [2, 3, 4]
+        control.kill_connections(name)
+        control.wait_for_connections(name, 0)
+        # The loop has to look at its sockets once.
+        await awaiting.pause(0.005, is_async=kind.is_async)
+        for server in (*early, *late):
+            await awaiting.settle(server.send(ping))
+        assert observer.made == [2, 3, 4, 1, 2, 3, 4]
+        await awaiting.settle(client.ping())
+        assert observer.made[7:] == [0]
+
+
+@each_kind(kinds(lambda kind: kind.name.removeprefix("async ") == "resp3"))
+async def test_pushes_between_replies(kind: Kind, servers: Servers) -> None:
+    """What a server tells of its own accord is never taken for a reply."""
+
+    class Tracking:
+        @hookimpl
+        def redis_connect(self, connection: Any) -> Flow:
+            yield connection
+            yield connection.command("CLIENT", "TRACKING", "ON")
+            return connection
+
+    class Spread:
+        @hookimpl
+        def redis_command(self, command: Command) -> Flow:
+            command.target = targets.get("t")
+            return (yield command)
+
+    targets: dict[str, Any] = {}
+    async with wrapped(kind, servers, [Spread(), Tracking()], **only_one(kind)) as client:
+        targets["t"] = database(client, servers, 1).at()
+        for number in range(20):
+            pipe = client.pipeline(transaction=False)
+            for key in ("a", "b", "c"):
+                pipe.set(key, f"{key}{number}").get(key).incrby(f"n{key}", 2)
+            replies = await awaiting.settle(pipe.execute())
+            assert [text(reply) for reply in replies] == [
+                word
+                for key in ("a", "b", "c")
+                for word in ("True", f"{key}{number}", str(2 * number + 2))
+            ]
 
 
 def client_command(client: Any, *args: Any) -> Command:

@@ -122,8 +122,10 @@ class Copying:
         return (yield message.replace(message.data))
 
 
-def _is_redis_py(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0] == "redis"
+def _is_internal(frame: FrameType) -> bool:
+    """Whether redis-py, or the middleware in its place, makes a client for itself."""
+    package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    return package in ("redis", "redis_middleware")
 
 
 def _wrap(client: Any) -> Any:
@@ -134,7 +136,7 @@ def _wrap_what_is_made(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def make(*args: Any, **kwargs: Any) -> Any:
         client = function(*args, **kwargs)
-        return client if _is_redis_py(sys._getframe(1)) else _wrap(client)
+        return client if _is_internal(sys._getframe(1)) else _wrap(client)
 
     return make
 
@@ -145,7 +147,7 @@ def _wrap_instances(cls: Any) -> None:
     @functools.wraps(original)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
-        if not _is_redis_py(sys._getframe(1)):
+        if not _is_internal(sys._getframe(1)):
             _wrap(self)
 
     cls.__init__ = __init__

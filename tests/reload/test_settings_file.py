@@ -319,6 +319,9 @@ def test_threads_that_come_during_a_change(file: SettingsFile, clean_standalone:
     for number in range(1, 10):
         file.use(replaced={"tag": f"a{number}"}, another={"tag": f"b{number}"})
         time.sleep(0.03)
+    deadline = time.monotonic() + 10
+    while b"xb9a9" not in replies and time.monotonic() < deadline:
+        time.sleep(0.005)
     done.set()
     for thread in threads:
         thread.join()

@@ -198,6 +198,35 @@ def test_a_scalar_that_a_variable_turns_into_a_table_is_blamed_on_it() -> None:
         load_settings({}, environ=environ).for_plugin("a", Model)
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("REDIS_MIDDLEWARE_BLOCKED", "REDIS_MIDDLEWARE__BLOCKED"),
+        ("redis_middleware_plugins", "REDIS_MIDDLEWARE__PLUGINS"),
+        ("REDIS_MIDDLEWARE_SLOW_LOG__KEEP", "REDIS_MIDDLEWARE__SLOW_LOG__KEEP"),
+        ("REDIS_MIDDLEWARE_SETTING", "REDIS_MIDDLEWARE_SETTINGS"),
+        ("REDIS_MIDDLEWARE_PROFIL", "REDIS_MIDDLEWARE_PROFILE"),
+    ],
+)
+def test_a_variable_that_is_nearly_one_is_warned_of(
+    name: str, meant: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A kill switch with an underscore too few does nothing, and must not do it silently."""
+    load_settings({}, environ={name: "otel"})
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage() == (
+        f"environment variable {name} does nothing; did you mean {meant}?"
+    )
+
+
+def test_variables_of_others_are_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """Kubernetes makes some for a service of that name, and one is not a setting."""
+    names = ("SERVER", "SERVICE_HOST", "PORT", "PORT_6379_TCP_PROTO", "SERVICE_PORT_REDIS")
+    load_settings({}, environ={f"REDIS_MIDDLEWARE_{name}": "x" for name in names})
+    assert not caplog.records
+
+
 def test_two_spellings_of_one_variable_are_refused() -> None:
     """Which of the two would count must not be left to chance."""
     environ = {"REDIS_MIDDLEWARE__A__X": "1", "redis_middleware__a__x": "2"}

@@ -253,6 +253,14 @@ def test_a_line_inside_a_multiline_string_is_not_taken_for_a_key(tmp_path: Path)
     assert "line 5: [cache] keep = 0" in problem(from_text(tmp_path, text))
 
 
+def test_a_list_of_tables_has_the_line_of_its_first(tmp_path: Path) -> None:
+    """A value that no single line sets is told by the first line that is a part of it."""
+    text = "[cache]\nkeep = 1\n\n[[cache.rules]]\nkeys = 'a'\n\n[[cache.rules]]\nkeys = 'b'\n"
+    settings = from_text(tmp_path, text)
+    assert settings.place(("cache", "rules")).where == f"{tmp_path}/app.toml, line 4"
+    assert settings.place(("cache", "rules", 1)).where == f"{tmp_path}/app.toml, line 7"
+
+
 def test_a_line_is_left_out_when_the_file_is_gone(tmp_path: Path) -> None:
     """The message does without the line."""
     settings = from_text(tmp_path, "[cache]\nkeep = 0\n")
@@ -283,7 +291,10 @@ def test_long_values_are_cut(tmp_path: Path) -> None:
             "a = 1\nplugins = 1",
             ["2 problems in the settings:", "line 1: a: unknown key", "line 2: plugins"],
         ),
-        ("plugins = ['a']\na = 1", ["line 2: a: should be a table: set the keys of [a] one by one"]),
+        (
+            "plugins = ['a']\na = 1",
+            ["line 2: a: should be a table: set the keys of [a] one by one"],
+        ),
         ("plugins = ['a']\n[[a]]\nx = 1", ["line 2: a: should be a table: set the keys"]),
         (
             "plugins = ['a']\n\n[profiles.p]\na = 1",

@@ -104,7 +104,9 @@ def test_durations(written: object, expected: float) -> None:
 @pytest.mark.parametrize("written", NO_TIMES)
 def test_no_durations(written: object) -> None:
     """What has no fixed, finite length is refused with what is allowed."""
-    with pytest.raises(ValidationError, match=r'not a duration; allowed are .*not negative.*"10 ms".*"PT5M"'):
+    with pytest.raises(
+        ValidationError, match=r'not a duration; allowed are .*not negative.*"10 ms".*"PT5M"'
+    ):
         TIME.validate_python(written)
 
 

@@ -19,13 +19,16 @@ _COMMANDS: Final = (check, plugins, explain, schema, bigkeys, hotkeys, slots, to
 
 
 class _Group(TyperGroup):
-    """Shows the framework's own errors and warnings as messages."""
+    """Shows the framework's own errors and warnings, and those of writing files, as messages."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             with showing_warnings():
                 return super().invoke(ctx)
-        except MiddlewareError as error:
+        except BrokenPipeError:
+            # Typer ends quietly where nobody reads on, as behind "| head".
+            raise
+        except (MiddlewareError, OSError) as error:
             print_error(str(error))
             raise typer.Exit(1) from error
 

@@ -21,7 +21,12 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from redis_middleware.cli.output import console, print_error, without_password
+from redis_middleware.cli.output import (
+    console,
+    print_error,
+    print_server_error,
+    without_password,
+)
 from redis_middleware.settings.types import Bytes
 from redis_middleware_plugins.size_guard import bigkeys
 from redis_middleware_plugins.size_guard.bigkeys.documents import PERCENTILES, as_csv, as_json
@@ -124,7 +129,7 @@ def _bigkeys(
         longest = _scan(nodes, progress, errors, cursor_file, hold / 1000, max_load, quiet=quiet)
         took = time.perf_counter() - start
     except (RedisError, ValueError, OSError, bigkeys.CursorFileError) as error:
-        print_error(f"{target}: {error}")
+        print_server_error(url, error)
         raise typer.Exit(_FAILED) from error
     except KeyboardInterrupt:
         kept = f"; go on with --resume {resume}" if resume else ""

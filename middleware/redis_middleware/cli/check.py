@@ -23,6 +23,7 @@ from redis_middleware.discovery import (
 from redis_middleware.errors import SettingsError
 from redis_middleware.pipeline import Pipeline
 from redis_middleware.settings import Settings, load_settings
+from redis_middleware.settings.origins import EnvironmentVariable
 from redis_middleware.settings.sources import read_source
 
 __all__ = ["register"]
@@ -102,6 +103,9 @@ def _print_pipeline(
     if profiles:
         also = f" (there {'is' if len(others) == 1 else 'are'} also {', '.join(others)})"
         out.print(f"profile   {settings.profile or 'none'}{also if others else ''}", soft_wrap=True)
+    listed_by = settings.overrides.get(("plugins",))
+    if isinstance(listed_by, EnvironmentVariable):
+        out.print(f"plugins   environment variable {listed_by.name}", soft_wrap=True)
     if not loaded:
         out.print("No plugins run.")
     else:
@@ -128,9 +132,8 @@ def _print_settings(out: Console, settings: Settings, plugin: LoadedPlugin) -> N
     lines = list(effective_settings(plugin, settings))
     width = min(max((len(line.text) for line in lines), default=0), _WIDEST_VALUE)
     for line in lines:
-        text = Text.assemble(
-            "   ",
-            (line.text.ljust(width), "" if line.is_set else "dim"),
-            (f"  # {line.comment}" if line.text[0] != "#" else "", "dim"),
-        )
+        text = Text(f"   {line.text}", "" if line.is_set else "dim")
+        if line.text[0] != "#":
+            text.pad_right(width - len(line.text))
+            text.append(f"  # {line.comment}", "dim")
         out.print(text, soft_wrap=True)

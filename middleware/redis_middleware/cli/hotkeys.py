@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from redis_middleware.cli.output import console, print_error
+from redis_middleware.cli.output import console, print_server_error
 from redis_middleware_plugins.key_access.privacy import key_text
 from redis_middleware_plugins.key_access.server_side import (
     Finding,
@@ -82,7 +82,7 @@ def _hotkeys(
             )
             findings += [by_monitor(node.client, node.name, top, monitor) for node in nodes]
     except (RedisError, ValueError) as error:
-        print_error(str(error))
+        print_server_error(url, error)
         raise typer.Exit(_FAILED) from error
     except KeyboardInterrupt:
         errors.print("broken off")
@@ -113,7 +113,7 @@ def _findings(
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             console=errors,
-            disable=quiet,
+            disable=quiet or not errors.is_terminal,
         ) as progress:
             task = progress.add_task(f"OBJECT FREQ {node.name}", total=None)
 

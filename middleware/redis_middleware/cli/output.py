@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit, urlunsplit
+from typing import Final
 
+from redis.exceptions import AuthenticationError
 from rich.console import Console
 
-__all__ = ["console", "print_error", "showing_warnings", "without_password"]
+__all__ = [
+    "console",
+    "print_error",
+    "print_server_error",
+    "showing_warnings",
+    "without_password",
+]
+
+_SECRETS: Final = re.compile(r"(?<=://).*@|(?<=[?&]password=)[^&]*")
 
 
 def console() -> Console:
@@ -47,10 +57,19 @@ class _Warnings(logging.Handler):
 
 
 def without_password(url: str) -> str:
-    """A URL that can be shown: user and password are left out."""
-    parts = urlsplit(url)
-    _, secret, address = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=address)) if secret else url
+    """A URL that can be shown: user and password are left out, however odd the rest is."""
+    return _SECRETS.sub("", url)
+
+
+def print_server_error(url: str, error: Exception) -> None:
+    """Print why a server, or what its URL names, could not be asked."""
+    cure = (
+        ": put user and password into the URL, redis://USER:PASSWORD@HOST:PORT, without USER: for "
+        "the default user"
+        if isinstance(error, AuthenticationError)
+        else ""
+    )
+    print_error(f"{without_password(url)}: {error}{cure}")
 
 
 def _print_labelled(label: str, style: str, text: str) -> None:

@@ -14,7 +14,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from redis_middleware.cli.output import console, print_error, without_password
+from redis_middleware.cli.output import (
+    console,
+    print_error,
+    print_server_error,
+    without_password,
+)
 from redis_middleware.commands import key_slot
 from redis_middleware_plugins.slot_routing.heat_map import LEVELS, text_lines, to_svg
 from redis_middleware_plugins.slot_routing.report import (
@@ -92,7 +97,7 @@ def _slots(
     try:
         report = examine(url, count=not keys)
     except (RedisError, ValueError) as error:
-        print_error(f"{target}: {error}")
+        print_server_error(url, error)
         raise typer.Exit(_FAILED) from error
     if keys:
         _show_keys(report, keys, as_json=as_json)

@@ -11,13 +11,13 @@ import redis
 import typer
 from redis.exceptions import RedisError
 from rich.bar import Bar
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from redis_middleware.cli.cache_table import cache_table
-from redis_middleware.cli.output import console, print_error
+from redis_middleware.cli.output import console, print_server_error
 from redis_middleware_plugins.key_access.fleet_reading import FleetReader
 from redis_middleware_plugins.local_cache.fleet_reading import fleet_members, read_fleet
 from redis_middleware_plugins.local_cache.settings import FLEET_PREFIX
@@ -36,6 +36,7 @@ _BAR_WIDTH: Final = 20
 _NARROWEST_WITH_BARS: Final = 120
 _NARROWEST_WITH_BOUNDS: Final = 100
 _PARTS: Final = 5
+_PARTS_OF_LOW_SCREENS: Final = 2
 _BOUNDS: Final = {"lower": "at least", "upper": "at most"}
 
 
@@ -57,7 +58,7 @@ def _top(
         typer.Option(help="Show one process only, by its name; --list tells the names."),
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the processes and end.")] = False,
-    rows: Annotated[int, typer.Option(min=1, max=100, help="Keys to show.")] = 20,
+    rows: Annotated[int, typer.Option(min=1, max=100, help="Keys to show, at most.")] = 20,
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 1.0,
     once: Annotated[bool, typer.Option("--once", help="Look once and end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON, one line a look.")] = False,
@@ -91,11 +92,10 @@ def _top(
         else:
             with Live(console=console(), screen=True, auto_refresh=False) as live:
                 while True:
-                    width = live.console.width
-                    live.update(_page(look(), rows, width), refresh=True)
+                    live.update(_screen(look(), rows, live.console), refresh=True)
                     time.sleep(every)
     except (RedisError, ValueError) as error:
-        print_error(str(error))
+        print_server_error(url, error)
         raise typer.Exit(_FAILED) from error
     except KeyboardInterrupt:
         raise typer.Exit from None
@@ -118,14 +118,27 @@ def _look(
     return {**(found or {}), "caches": caches}
 
 
-def _page(report: dict[str, Any], rows: int, width: int) -> RenderableType:
-    parts = [_keys(report, rows, width)] if "windows" in report else []
+def _page(
+    report: dict[str, Any], rows: int, width: int, most_parts: int = _PARTS
+) -> RenderableType:
+    parts = [_keys(report, rows, width, most_parts)] if "windows" in report else []
     if report["caches"] is not None:
         parts.append(cache_table(report["caches"]))
     return Group(*parts)
 
 
-def _keys(report: dict[str, Any], rows: int, width: int) -> RenderableType:
+def _screen(report: dict[str, Any], rows: int, terminal: Console) -> RenderableType:
+    """The page; where it is too long, with fewer groups, and keys as far as there is room."""
+    page = _page(report, rows, terminal.width)
+    if len(terminal.render_lines(page)) <= terminal.height or "windows" not in report:
+        return page
+    page = _page(report, rows, terminal.width, _PARTS_OF_LOW_SCREENS)
+    excess = max(0, len(terminal.render_lines(page)) - terminal.height)
+    shown = min(rows, len(report["windows"][0]["keys"]))
+    return _page(report, max(1, shown - excess), terminal.width, _PARTS_OF_LOW_SCREENS)
+
+
+def _keys(report: dict[str, Any], rows: int, width: int, most_parts: int) -> RenderableType:
     window = report["windows"][0]
     fleet = report["fleet"]
     imbalance = report["imbalance"]
@@ -146,7 +159,7 @@ def _keys(report: dict[str, Any], rows: int, width: int) -> RenderableType:
     keys.add_column("server")
     for key in window["keys"][:rows]:
         keys.add_row(*_row(key, bounds, bars=bars))
-    return Group(heading, keys, _parts(report))
+    return Group(heading, keys, _parts(report, most_parts))
 
 
 def _row(key: dict[str, Any], bounds: Sequence[str], *, bars: bool) -> list[RenderableType]:
@@ -164,12 +177,12 @@ def _row(key: dict[str, Any], bounds: Sequence[str], *, bars: bool) -> list[Rend
     ]
 
 
-def _parts(report: dict[str, Any]) -> Table:
+def _parts(report: dict[str, Any], most: int) -> Table:
     table = Table(expand=True)
     columns = []
     for name in ("groups", "nodes", "slots", "commands"):
         table.add_column(name, overflow="fold")
-        parts = report[name][:_PARTS]
+        parts = report[name][:most]
         columns.append("\n".join(f"{part['share']:6.1%} {part['name']}" for part in parts))
     table.add_row(*map(Text, columns))
     return table

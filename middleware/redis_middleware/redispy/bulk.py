@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import redis.asyncio.connection
+import redis.connection
 from redis.utils import HIREDIS_AVAILABLE
 
 __all__ = ["NOT_RECEIVED", "PUSH", "pack_commands", "received_replies"]
@@ -18,6 +20,11 @@ if HIREDIS_AVAILABLE:
     import hiredis
     from redis._parsers.hiredis import NOT_ENOUGH_DATA
     from redis.connection import HiredisRespSerializer
+
+# Other classes, such as a Sentinel's or an application's, may look at each request and reply.
+_USUAL: Final = (redis.connection.AbstractConnection, redis.asyncio.connection.AbstractConnection)
+_PACKING: Final = frozenset([cls.pack_commands for cls in _USUAL])
+_READING: Final = frozenset([cls.read_response for cls in _USUAL])
 
 NOT_RECEIVED: Final[Any] = NOT_ENOUGH_DATA if HIREDIS_AVAILABLE else object()
 """In place of a reply: it has not been received in whole."""
@@ -50,6 +57,8 @@ def pack_commands(connection: Any, requests: Sequence[tuple[Any, ...]]) -> list[
 
 
 def _packs_like_hiredis(connection: Any) -> bool:
+    if type(connection).pack_commands not in _PACKING:
+        return False
     packer = getattr(connection, "_command_packer", None)
     if packer is not None:
         return type(packer) is HiredisRespSerializer
@@ -64,7 +73,8 @@ def received_replies(connection: Any) -> Callable[[], Any]:
     It gives the reply as the parser has it, an error as its exception and a push message of RESP3
     as such, or :data:`NOT_RECEIVED`.
     """
-    reader = getattr(connection._parser, "_reader", None) if HIREDIS_AVAILABLE else None
+    is_usual = HIREDIS_AVAILABLE and type(connection).read_response in _READING
+    reader = getattr(connection._parser, "_reader", None) if is_usual else None
     take: Callable[[], Any] = _nothing if reader is None else reader.gets
     return take
 

@@ -131,7 +131,12 @@ def _maker(view: ClientView, to: ServerAddress | None) -> Any:
     nodes = list((manager.nodes_cache or manager.startup_nodes).values())
     same = [node for node in nodes if to is not None and (node.host, node.port) == tuple(to)]
     node = (same or nodes)[0]
-    return node if view.is_async else node.redis_connection.connection_pool
+    if view.is_async:
+        return node
+    if node.redis_connection is None:
+        # redis-py makes a node's client when it first sends something there.
+        manager.create_redis_connections([node])
+    return node.redis_connection.connection_pool
 
 
 def _accepted(connection_class: type, kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import os
 import select
 import socket
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from redis._parsers.hiredis import NOT_ENOUGH_DATA
@@ -20,23 +20,17 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from redis_middleware.redispy.connections import is_observed
+from redis_middleware.redispy.connection_settings import connection_settings, settings_at
 from redis_middleware.redispy.view import ClientView, ServerAddress, address
 
 __all__ = [
     "DedicatedConnection",
+    "connects_to_any_replica",
     "known_nodes",
     "reads_from_replicas",
     "receive",
     "receive_async",
 ]
-
-_POOL_ONLY: Final = (
-    "maint_notifications_pool_handler",
-    "maint_notifications_cluster_handler",
-    "oss_cluster_maint_notifications_handler",
-    "event_dispatcher",
-)
 
 _READ_SIZE: Final = 65536
 
@@ -164,6 +158,8 @@ class DedicatedConnection:
         writer = getattr(self._raw, "_writer", None)
         if writer is not None:
             writer.transport.abort()
+            # Else redis-py would warn of a connection that nobody closed.
+            self._raw._writer = self._raw._reader = None
 
     def _take(self) -> list[Any]:
         """Everything that is there to be read."""
@@ -324,6 +320,11 @@ def reads_from_replicas(view: ClientView) -> bool:
     )
 
 
+def connects_to_any_replica(view: ClientView) -> bool:
+    """Whether each connection of a client may go to another replica, which Sentinel names."""
+    return not getattr(view.pool, "is_master", True)
+
+
 def _messages_in(reader: Any) -> list[Any]:
     messages = []
     while (message := reader.gets(False)) is not NOT_ENOUGH_DATA:
@@ -348,31 +349,13 @@ def _is_push(reply: Any) -> bool:
 def _make(
     view: ClientView, to: ServerAddress | None, protocol: int | None, within: float | None
 ) -> Any:
-    maker = _maker(view, to)
-    kwargs = {
-        name: value for name, value in maker.connection_kwargs.items() if name not in _POOL_ONLY
-    }
-    if to is not None and "path" not in kwargs and "connection_pool" not in kwargs:
-        kwargs["host"], kwargs["port"] = to.host, to.port
+    settings = connection_settings(view, to)
+    if to is not None:
+        settings = settings_at(view, settings, to)
+    connection_class, kwargs = settings
     kwargs["protocol"] = protocol or kwargs.get("protocol") or 3
     if within is not None:
         for name in ("socket_timeout", "socket_connect_timeout"):
             kwargs[name] = min(within, kwargs.get(name) or within)
         kwargs["retry"] = (AsyncRetry if view.is_async else Retry)(NoBackoff(), 0)
-    return _plain_class(maker.connection_class)(**kwargs)
-
-
-def _maker(view: ClientView, to: ServerAddress | None) -> Any:
-    """What has a ``connection_class`` and ``connection_kwargs``: the pool, or a cluster's node."""
-    if not view.is_cluster:
-        return view.pool
-    nodes = list(view.pool.nodes_cache.values())
-    same = [node for node in nodes if to is not None and (node.host, node.port) == tuple(to)]
-    node = (same or nodes)[0]
-    return node if view.is_async else node.redis_connection.connection_pool
-
-
-def _plain_class(cls: type) -> Any:
-    """The class without the flows that run around the making of a pool's connections."""
-    mro: Iterable[type] = cls.__mro__
-    return next(base for base in mro if not is_observed(base))
+    return connection_class(**kwargs)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +15,7 @@ import redis.connection
 import redis.retry
 from redis.backoff import NoBackoff
 
+from redis_middleware.redispy.closing import close_idle
 from redis_middleware.redispy.connection_settings import (
     connection_settings,
     pool_settings,
@@ -93,43 +92,13 @@ class Servers:
             server = self._servers.setdefault(key, self._made(where, read_only=read_only))
         return server
 
-    @property
-    def pools(self) -> list[Any]:
-        """redis-py's pools that were made for them: not those that are the client's own."""
-        return list(self._made_pools.values())
-
     def forget(self, where: ServerAddress) -> None:
         """Forget a server that is no more; connections to it end with their last command."""
         for key in [key for key in list(self._servers) if key[0] == where]:
             self._servers.pop(key, None)
             pool = self._made_pools.pop(key, None)
             if pool is not None:
-                self._close_idle(pool)
-
-    def let_go(self) -> None:
-        """Close the connections that are not in use: nobody is to use the servers any more."""
-        for pool in self.pools:
-            self._close_idle(pool)
-
-    def close(self) -> None:
-        """Close the connections, of a sync client; used again, the servers make new ones."""
-        for pool in self.pools:
-            pool.disconnect()
-
-    async def close_async(self) -> None:
-        """The same for an async client."""
-        for pool in self.pools:
-            await pool.disconnect()
-
-    def _close_idle(self, pool: Any) -> None:
-        if not self._view.is_async:
-            pool.disconnect(inuse_connections=False)
-            return
-        # What nobody awaits can be closed without waiting; without its loop, not at all.
-        with suppress(RuntimeError):
-            asyncio.get_running_loop()
-            for connection in list(pool._available_connections):
-                connection._close()
+                close_idle(pool, is_async=self._view.is_async)
 
     def _made(self, where: ServerAddress | None, *, read_only: bool) -> Server:
         if where is None and self._own_pool is not None and not read_only:

@@ -9,15 +9,9 @@ import redis
 import redis.asyncio
 
 from redis_middleware.redispy.bulk import pack_commands
-from redis_middleware.redispy.servers import (
-    ASKING,
-    AsyncServer,
-    Server,
-    Steps,
-    SyncServer,
-    drive,
-    drive_async,
-)
+from redis_middleware.redispy.replies import ASKING
+from redis_middleware.redispy.servers import AsyncServer, Server, SyncServer
+from redis_middleware.redispy.steps import Steps, drive, drive_async
 
 if TYPE_CHECKING:
     from redis_middleware.command import Command
@@ -144,7 +138,8 @@ def _exchange(
                 settle(rest, (yield others([commands[index] for index in rest])))
             except Exception as error:
                 settle(rest, [error] * len(rest))
-        yield from _write(at_home, settle)
+        if at_home:
+            yield from _write(at_home, settle)
         for part in parts:
             connection, part.connection = part.connection, None
             if connection is not None:

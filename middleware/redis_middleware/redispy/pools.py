@@ -110,7 +110,7 @@ def release_pools(view: ClientView, observer: PoolObserver) -> None:
 def _pools(view: ClientView) -> list[Any]:
     """redis-py's pools of a client, and of the servers that plugins send to."""
     pool = view.pool
-    pools = [pool for servers in view.deployments for pool in servers.pools]
+    pools = view.server_pools
     if pool is None or (view.is_cluster and view.is_async):
         return pools
     if not view.is_cluster:

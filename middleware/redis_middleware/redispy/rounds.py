@@ -68,6 +68,8 @@ class Prepared:
             self.batch = Batch(tuple(commands), place, view)
         else:
             self.batch = Batch.of_queued(queued, shapes, place, view)
+        if place is Place.TRANSACTION:
+            self.batch.is_watching = queue.is_watching(pipe)
         self.lockstep = Lockstep.of_batch(self.batch, self.batch_flows, chains, middleware.once)
 
     def load_whole(self, batch: Batch) -> None:
@@ -87,7 +89,7 @@ class Prepared:
     def _begin_round(self) -> None:
         if self.first:
             self.first = False
-            self.was_watching = bool(self.queue.is_watching(self.pipe))
+            self.was_watching = self.queue.is_watching(self.pipe)
         elif self.was_watching:
             # Sent again it would not be guarded by the keys that the application watched, and
             # could overwrite what others wrote.
@@ -122,7 +124,7 @@ class Prepared:
 
     def must_check_watch(self) -> bool:
         """Whether every command was answered without a send although keys are watched."""
-        return self.first and bool(self.queue.is_watching(self.pipe))
+        return self.first and self.queue.is_watching(self.pipe)
 
     def finish(self, replies: Any, raise_on_error: bool) -> Any:
         """The replies for the application, or its first error, annotated as redis-py does."""

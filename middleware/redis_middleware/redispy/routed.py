@@ -6,7 +6,8 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from redis_middleware.redispy.servers import Server, drive, drive_async
+from redis_middleware.redispy.servers import Server
+from redis_middleware.redispy.steps import drive, drive_async
 from redis_middleware.redispy.view import pool_address
 
 __all__ = ["AsyncRouted", "Routed", "SyncRouted"]

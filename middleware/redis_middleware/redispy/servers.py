@@ -2,50 +2,28 @@
 
 Each has a pool of connections made with the wrapped client's settings. Retrying is left to the
 plugin: a connection that cannot be made, or that breaks, is told at once.
-
-What is done on connections is written once, as generators that yield what redis-py's methods gave:
-an awaitable where the client is async, else the value itself.
 """
 
 from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Container, Generator, Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from redis.client import EMPTY_RESPONSE, NEVER_DECODE
 from redis.exceptions import ResponseError
 
-from redis_middleware.redispy.bulk import NOT_RECEIVED, PUSH, pack_commands, received_replies
+from redis_middleware.redispy.bulk import pack_commands
+from redis_middleware.redispy.replies import ASKING, read_replies, skip_reply
+from redis_middleware.redispy.steps import Steps, drive, drive_async
 from redis_middleware.redispy.view import ServerAddress
 
 if TYPE_CHECKING:
     from redis_middleware.command import Command
 
-__all__ = [
-    "ASKING",
-    "AsyncServer",
-    "Server",
-    "Steps",
-    "SyncServer",
-    "drive",
-    "drive_async",
-    "never_sent",
-]
+__all__ = ["AsyncServer", "Server", "SyncServer", "never_sent"]
 
 _NEVER_SENT: Final = "_redis_middleware_never_sent"
-ASKING: Final = ("ASKING",)
-"""The command that goes before another one; https://redis.io/docs/latest/commands/asking/."""
-
-# What a reply is but for errors, pushes, and a reply that has not come yet.
-_PLAIN: Final = frozenset({bytes, str, int, float, bool, type(None), list, dict, set})
-
-# Those with which redis-py reads another way.
-_OPTIONS_OF_READING: Final = frozenset({EMPTY_RESPONSE, NEVER_DECODE})
-
-Steps = Generator[Any, Any, Any]
-"""Work on connections, for ``drive`` or ``drive_async``."""
 
 
 def never_sent(error: BaseException) -> bool:
@@ -75,8 +53,7 @@ class Server:
     __slots__ = (
         "__weakref__",
         "_asking",
-        "_callbacks",
-        "_parse",
+        "_parser",
         "_send_and_parse",
         "address",
         "is_asking",
@@ -95,9 +72,8 @@ class Server:
         self.is_asking = False
         self.pool = pool
         self._asking: Server | None = None
-        self._callbacks = parser.response_callbacks
+        self._parser = parser
         self._send_and_parse = parser._send_command_parse_response
-        self._parse = parser.parse_response
 
     @property
     def asking(self) -> Server:
@@ -147,7 +123,7 @@ class Server:
         if self.is_asking:
             try:
                 yield connection.send_command(*ASKING)
-                yield from _skip_reply(connection)
+                yield from skip_reply(connection)
             except BaseException:
                 yield from self.give_up(connection)
                 raise
@@ -164,37 +140,8 @@ class Server:
             asking: the indexes of those that ASKING was written before.
         """
         replies: list[Any] = []
-        received = received_replies(connection)
-        callbacks: dict[Any, Any] = {}
         try:
-            for index, command in enumerate(commands):
-                if asking and index in asking:
-                    yield from _skip_reply(connection)
-                name, options = command.args[0], command.options
-                has_options = len(options) > ("keys" in options)
-                if has_options and not _OPTIONS_OF_READING.isdisjoint(options):
-                    replies.append((yield from self._parsed(connection, name, options)))
-                    continue
-                reply = received()
-                if reply.__class__ not in _PLAIN:
-                    reply = yield from _unusual(connection, reply)
-                    if isinstance(reply, ResponseError):
-                        replies.append(reply)
-                        continue
-                if name not in callbacks:
-                    callbacks[name] = self._callbacks.get(name)
-                callback = callbacks[name]
-                if callback is not None:
-                    try:
-                        reply = (
-                            callback(reply, **_given(options)) if has_options else callback(reply)
-                        )
-                        if hasattr(reply, "__await__"):
-                            reply = yield reply
-                    except Exception as error:
-                        # The reply was read: this is the command's own failure.
-                        reply = error
-                replies.append(reply)
+            yield from read_replies(connection, commands, asking, self._parser, replies)
         except Exception as error:
             # The connection is lost, and with it every reply that was to come.
             replies += [error] * (len(commands) - len(replies))
@@ -205,13 +152,6 @@ class Server:
         else:
             yield self.pool.release(connection)
         return replies
-
-    def _parsed(self, connection: Any, name: Any, options: dict[str, Any]) -> Steps:
-        """One reply, read as redis-py does it."""
-        try:
-            return (yield self._parse(connection, name, **options))
-        except ResponseError as error:
-            return error.with_traceback(None)
 
     def _exchange_one(self, command: Command) -> Steps:
         connection = yield from self.acquire()
@@ -274,6 +214,8 @@ class AsyncServer(Server):
         except asyncio.CancelledError:
             await drive_async(self._wake_another())
             raise
+        if _has_ended(connection):
+            await drive_async(self._reconnect(connection))
         try:
             return await self._send_and_parse(connection, args[0], *args, **command.options)
         except ResponseError:
@@ -287,9 +229,21 @@ class AsyncServer(Server):
     def acquire(self) -> Steps:
         """A connection, to be given back."""
         try:
-            return (yield from super().acquire())
+            connection = yield from super().acquire()
         except asyncio.CancelledError:
             yield from self._wake_another()
+            raise
+        if _has_ended(connection):
+            yield from self._reconnect(connection)
+        return connection
+
+    def _reconnect(self, connection: Any) -> Steps:
+        try:
+            yield connection.disconnect(nowait=True)
+            yield connection.connect()
+        except BaseException as error:
+            setattr(error, _NEVER_SENT, True)
+            yield self.pool.release(connection)
             raise
 
     def _wake_another(self) -> Steps:
@@ -306,34 +260,14 @@ class AsyncServer(Server):
             condition.release()
 
 
-def _skip_reply(connection: Any) -> Steps:
-    # What ASKING answers does not matter: the server's answer to the command behind it does.
-    try:
-        yield connection.read_response()
-    except ResponseError:
-        return
+def _has_ended(connection: Any) -> bool:
+    """Whether the server has closed a connection of redis.asyncio.
 
-
-def _unusual(connection: Any, received: Any) -> Steps:
-    """The next reply where it is none that was received already, or an error."""
-    if isinstance(received, ResponseError):
-        return received
-    if isinstance(received, Exception):
-        raise received
-    if received.__class__ is PUSH:
-        yield connection._parser.handle_push_response(received)
-    elif received is not NOT_RECEIVED:
-        return received
-    try:
-        return (yield connection.read_response())
-    except ResponseError as error:
-        # Like those that were received already it has no traceback, which would hold the replies.
-        return error.with_traceback(None)
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """What callbacks get of redis-py's options: "keys" is for its own cache."""
-    return {name: value for name, value in options.items() if name != "keys"}
+    A pool that takes part in maintenance gives such a connection all the same: it takes the end
+    for a notice that is to be read. redis-py's own commands are sent again then.
+    """
+    at_eof = getattr(getattr(connection, "_reader", None), "at_eof", None)
+    return at_eof is not None and bool(at_eof())
 
 
 def _reply_of(replies: list[Any]) -> Any:
@@ -344,35 +278,3 @@ def _reply_of(replies: list[Any]) -> Any:
             # The traceback holds this frame.
             del replies
     return replies[0]
-
-
-def drive(steps: Steps) -> Any:
-    """Run steps of a sync client."""
-    value = None
-    try:
-        while True:
-            value = steps.send(value)
-    except StopIteration as stop:
-        return stop.value
-    except BaseException as error:
-        if steps.gi_frame is not None:
-            # An interrupt, between two steps: they end with it, and give up their connections.
-            steps.throw(error)
-            while True:
-                steps.send(None)
-        raise
-
-
-async def drive_async(steps: Steps) -> Any:
-    """Run steps of an async client."""
-    try:
-        step = steps.send(None)
-        while True:
-            try:
-                value = await step
-            except BaseException as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(value)
-    except StopIteration as stop:
-        return stop.value

@@ -54,6 +54,9 @@ class Routing(Protocol):
     def nodes(self) -> list[ServerAddress]:
         """The nodes of the cluster that are known now, primaries first."""
 
+    def address_of(self, command: Command) -> ServerAddress | None:
+        """The primary of a command's slot; ``None`` where there is none, or it is not known."""
+
 
 class ClientView:
     """Facts of a wrapped client; it does not keep the client alive.
@@ -66,10 +69,10 @@ class ClientView:
 
     __slots__ = (
         "_client",
-        "_deployments",
         "_encoder",
         "_keeper",
         "_observe",
+        "_server_pools",
         "encode",
         "is_async",
         "is_cluster",
@@ -92,7 +95,7 @@ class ClientView:
             utf_8: Any = type(self._encoder)("utf-8", "strict", decode_responses=False)
             self.encode = utf_8.encode
         self.routing: Routing | None = None
-        self._deployments: weakref.WeakSet[Servers] = weakref.WeakSet()
+        self._server_pools: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._observe: Callable[[Any], None] = _nothing
         self.follow(client)
 
@@ -128,8 +131,8 @@ class ClientView:
     def servers(self, url: str | None = None) -> Servers:
         """The servers of a deployment, to be targets of commands: see ``Servers.at(address)``.
 
-        Whoever asks keeps them: with the last reference their connections go. They are closed
-        with the client.
+        Whoever asks keeps them, or some of them: with the last reference to one its connections
+        go. They are closed with the client.
 
         Args:
             url: where the deployment is, ``redis://host:port/db`` and the like; all that it does
@@ -141,21 +144,23 @@ class ClientView:
         """
         from redis_middleware.redispy.deployments import Servers
 
-        servers = Servers(self, url, lambda pool: self._observe(pool))
-        self._deployments.add(servers)
-        return servers
+        return Servers(self, url, self._add_pool)
+
+    def _add_pool(self, pool: Any) -> None:
+        self._server_pools[id(pool)] = pool
+        self._observe(pool)
 
     def observe_pools(self, observe: Callable[[Any], None]) -> None:
-        """Call the function with each pool of the clients' servers, those to come included."""
+        """Call the function with each of ``server_pools``, those to come included."""
         self._observe = observe
-        for servers in list(self._deployments):
-            for pool in servers.pools:
-                observe(pool)
+        for pool in self.server_pools:
+            observe(pool)
 
     @property
-    def deployments(self) -> list[Servers]:
-        """Those that somebody keeps."""
-        return list(self._deployments)
+    def server_pools(self) -> list[Any]:
+        """redis-py's pools that were made for ``servers``: not those that are the client's own."""
+        pools = [reference() for reference in self._server_pools.valuerefs()]
+        return [pool for pool in pools if pool is not None]
 
     @property
     def pool(self) -> Any:
@@ -207,9 +212,9 @@ class ClientView:
     def address_of(self, command: Command | None = None) -> ServerAddress | None:
         """The server that a command goes to, as far as it can be told before it is sent.
 
-        That is its target, where a plugin chose a server. For a cluster client that is the primary
-        of the command's slot, or ``None`` for commands without keys, or with keys of several
-        slots. For Sentinel it is the address found last.
+        That is its target, where a plugin chose a server. In a cluster that is the primary of the
+        command's slot, or ``None`` for commands without keys, or with keys of several slots. For
+        Sentinel it is the address found last.
         """
         node = command.target if command is not None else None
         chosen: ServerAddress | None = getattr(node, "address", None)
@@ -219,6 +224,8 @@ class ClientView:
         if pool is None:
             return None
         if not self.is_cluster:
+            if command is not None and self.routing is not None and self.routing.is_cluster:
+                return self.routing.address_of(command)
             return pool_address(pool)
         if node is None and command is not None:
             node = self.node_of(command)

@@ -28,9 +28,14 @@ def line_of(text: str, path: KeyPath) -> int | None:
         path: the way to the key from the top of the document.
 
     Returns:
+        The first line inside of ``path`` where it has none of its own, as with a list of tables;
         None where no line, or more than one, answers.
     """
-    found = [(len(at), line) for line, at in _statements(text) if at == path[: len(at)]]
+    statements = list(_statements(text))
+    inside = [line for line, at in statements if at[: len(path)] == path]
+    if inside and not any(at == path for _, at in statements):
+        return inside[0]
+    found = [(len(at), line) for line, at in statements if at == path[: len(at)]]
     longest = max((length for length, _ in found), default=0)
     lines = [line for length, line in found if length == longest]
     return lines[0] if len(lines) == 1 else None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,13 +12,22 @@ from typing import Any
 from redis_middleware.errors import SettingsError
 from redis_middleware.settings.origins import KeyPath, Origin, Override, ProfileTable
 from redis_middleware.settings.overlays import PREFIX, RESERVED_KEYS, merge, merge_environment
-from redis_middleware.settings.problems import Place, did_you_mean, place_of, settings_error
+from redis_middleware.settings.problems import (
+    Place,
+    did_you_mean,
+    nearest,
+    place_of,
+    settings_error,
+)
 from redis_middleware.settings.settings import Settings
-from redis_middleware.settings.sources import read_source
+from redis_middleware.settings.sources import PATH_VARIABLE, read_source
 
 __all__ = ["PROFILE_VARIABLE", "load_settings"]
 
 PROFILE_VARIABLE = "REDIS_MIDDLEWARE_PROFILE"
+
+_SINGLE = PREFIX.removesuffix("_")
+_logger = logging.getLogger("redis_middleware")
 
 
 def load_settings(
@@ -36,7 +46,8 @@ def load_settings(
 
     The profile lies over them (lists replace, tables merge key by key), and over both lie the
     environment variables ``REDIS_MIDDLEWARE__TABLE__KEY``, in any case of letters. A variable's
-    value is JSON where it parses, else text; tables deeper inside take further ``__``. A key is
+    value is JSON where it parses, else text; tables deeper inside take further ``__``. A variable
+    that is nearly one of these does nothing but a warning in the log. A key is
     spelled as the file spells it, else in lower case. ``REDIS_MIDDLEWARE__PLUGINS`` and
     ``REDIS_MIDDLEWARE__BLOCKED`` are JSON lists or names between commas; the names in the latter
     are added to those that are blocked already. A variable for a plugin that is not enabled does
@@ -58,6 +69,8 @@ def load_settings(
             top level is wrong. The message lists every problem.
         TypeError: ``source`` is neither a path nor a mapping.
     """
+    for name, meant in _near_misses(environ):
+        _logger.warning("environment variable %s does nothing; did you mean %s?", name, meant)
     raw, origin = read_source(source, environ, directory)
     chosen, chosen_by = _chosen_profile(profile, environ, raw, origin)
     if not raw and chosen is None and not any(name.upper().startswith(PREFIX) for name in environ):
@@ -91,6 +104,24 @@ def load_settings(
         origin=origin,
         overrides=MappingProxyType(overrides),
     )
+
+
+def _near_misses(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield variables that nobody reads, each with the one that was meant.
+
+    Not every variable of our prefix is meant for us: Kubernetes makes REDIS_MIDDLEWARE_PORT and
+    others for a service that is called so.
+    """
+    for name in environ:
+        rest = name.upper().removeprefix(_SINGLE)
+        if rest == name.upper() or rest.startswith("_"):
+            continue
+        if "__" in rest or rest.casefold() in ("plugins", "blocked"):
+            yield name, PREFIX + rest
+        elif name not in (PATH_VARIABLE, PROFILE_VARIABLE):
+            meant = nearest(name, (PATH_VARIABLE, PROFILE_VARIABLE), at_least=0.95)
+            if meant is not None:
+                yield name, meant
 
 
 def _chosen_profile(

@@ -128,12 +128,18 @@ def shown(value: object) -> str:
     return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "..."
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the name of ``known`` that ``name`` most likely stands for, or None."""
+def nearest(name: str, known: Iterable[str], *, at_least: float = 0.6) -> str | None:
+    """Return the name of ``known`` that ``name`` most likely stands for, or None.
+
+    Args:
+        name: what was written.
+        known: what can have been meant.
+        at_least: how alike the two must be, from 0 to 1, as ``difflib`` counts it.
+    """
     import difflib
 
     by_folded = {other.casefold().replace("-", "_"): other for other in known}
-    close = difflib.get_close_matches(name.casefold().replace("-", "_"), by_folded, n=1)
+    close = difflib.get_close_matches(name.casefold().replace("-", "_"), by_folded, 1, at_least)
     return by_folded[close[0]] if close else None
 
 

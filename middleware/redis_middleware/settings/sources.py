@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +45,10 @@ def read_source(
         )
     if environ.get(PATH_VARIABLE):
         return _read(Path(environ[PATH_VARIABLE]), f"environment variable {PATH_VARIABLE}")
-    for path in _candidates(FILE_NAME, directory):
+    # A directory or a dangling link too: what it stands in place of was meant to be there.
+    for path in _candidates(FILE_NAME, directory, os.path.lexists):
         return _read(path, "the search for settings")
-    for path in _candidates(_PYPROJECT, directory):
+    for path in _candidates(_PYPROJECT, directory, os.path.isfile):
         found = _read_pyproject_in_passing(path)
         if found is not None:
             return found
@@ -68,11 +69,12 @@ def _plain(mapping: Mapping[str, object]) -> dict[str, Any]:
     }
 
 
-def _candidates(name: str, directory: Path | None) -> Iterator[Path]:
+def _candidates(
+    name: str, directory: Path | None, exists: Callable[[Path], bool]
+) -> Iterator[Path]:
     start = Path.cwd() if directory is None else Path(directory).absolute()
     for folder in (start, *start.parents):
-        # Directories and dangling links too: what they stand in place of was meant to be there.
-        if os.path.lexists(folder / name):
+        if exists(folder / name):
             yield folder / name
 
 

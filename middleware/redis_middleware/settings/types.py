@@ -62,8 +62,9 @@ _ISO_8601 = re.compile(
 )
 
 _SIZES_ALLOWED = (
-    'allowed are a whole number of bytes, not negative, such as 1048576, or text such as "500 kB" (500,000) or '
-    '"1 MiB" (1,048,576): B, kB, MB, GB, TB count in thousands, KiB, MiB, GiB, TiB in 1,024s'
+    "allowed are a whole number of bytes, not negative, such as 1048576, or text such as "
+    '"500 kB" (500,000) or "1 MiB" (1,048,576): B, kB, MB, GB, TB count in thousands, KiB, MiB, '
+    "GiB, TiB in 1,024s"
 )
 _TIMES_ALLOWED = (
     'allowed are a number of seconds, not negative, such as 10 or 0.5, text such as "10 ms", '

@@ -64,7 +64,7 @@ class FleetLink:
 
     def _connection(self, key: str) -> tuple[DedicatedConnection, bool]:
         address = None
-        if self._client.is_cluster:
+        if self._client.spans_nodes:
             address = self._client.address_of(Command(("GET", key), {}, _GET, self._client))
         known = self._connections.get(address)
         if known is not None:

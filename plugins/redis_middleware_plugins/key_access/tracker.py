@@ -163,7 +163,8 @@ class Tracker:
 
     def _node(self, slot: int, client: ClientView) -> str | None:
         """The server that a slot is on; asked anew in each step, since slots and primaries move."""
-        known = self._nodes.get((slot if client.is_cluster else -1, client))
+        place = (slot if client.spans_nodes else -1, client)
+        known = self._nodes.get(place)
         if known is not None:
             return known
         command = Command(("GET", b""), {}, _GET, client)
@@ -171,7 +172,7 @@ class Tracker:
         address = client.address_of(command)
         if address is None:
             return None
-        found = self._nodes[slot if client.is_cluster else -1, client] = str(address)
+        found = self._nodes[place] = str(address)
         return found
 
     def node_of(self, slot: int) -> str | None:

@@ -19,10 +19,10 @@ from redis_middleware import Call, ClientView, Flow, ServerAddress, Sleep
 from redis_middleware.redispy.dedicated import (
     DedicatedConnection,
     known_nodes,
-    reads_from_replicas,
     receive,
     receive_async,
 )
+from redis_middleware_plugins.local_cache.hearing import RefusedError, check_that_all_is_heard
 from redis_middleware_plugins.local_cache.messages import (
     client_ids,
     is_client_list,
@@ -33,16 +33,15 @@ from redis_middleware_plugins.local_cache.nodes import (
     FIRST_DELAY,
     LONGEST_DELAY,
     Nodes,
-    RefusedError,
     RestartError,
     ask,
-    send,
 )
 from redis_middleware_plugins.local_cache.readers import Readers
 from redis_middleware_plugins.local_cache.reports import Reports
 from redis_middleware_plugins.local_cache.rules import Rule
+from redis_middleware_plugins.local_cache.slots import Slots
 from redis_middleware_plugins.local_cache.store import Store
-from redis_middleware_plugins.local_cache.topology import Topology, parse_topology
+from redis_middleware_plugins.local_cache.topology import parse_topology
 
 __all__ = ["Listener"]
 
@@ -94,9 +93,7 @@ class Listener:
         self._clock = clock
         self._nodes = Nodes(view, mode, clock)
         self._readers = Readers()
-        self._topology: Topology | None = None
-        self._heard: tuple[Topology, frozenset[ServerAddress | None]] | None = None
-        self._unheard: frozenset[int] = frozenset()
+        self._slots = Slots(store, view)
         self._logged = ""
         self._stopped = False
         self._stood = False
@@ -142,7 +139,7 @@ class Listener:
                 stood, self._stood = self._stood, False
                 self._nodes.close()
                 self._readers = Readers()
-                self._topology = None
+                self._slots.topology = None
             delay = FIRST_DELAY if stood else min(2 * delay, LONGEST_DELAY)
             yield Sleep(delay)
 
@@ -187,7 +184,7 @@ class Listener:
             if not rules or spans_nodes is None:
                 yield Sleep(_POLL)
                 continue
-            self._check_routing()
+            check_that_all_is_heard(self._view, self._mode)
             yield from self._connect(rules)
             if not all(self._nodes.reports_on(rule) for rule in rules):
                 yield from self._nodes.add_prefixes(rules)
@@ -203,26 +200,6 @@ class Listener:
                 next_check = now + self._check_every
                 yield from self._check(now)
 
-    def _check_routing(self) -> None:
-        """Look whether another plugin sends commands where nothing is heard of their keys.
-
-        Raises:
-            RefusedError: it does.
-        """
-        routing = self._view.routing
-        if routing is None:
-            return
-        if routing.leaves_deployment:
-            raise RefusedError(
-                "some keys are routed to other deployments, which are not heard: give those "
-                'clients of their own, or set invalidation = "ttl"'
-            )
-        if self._mode == "tracking" and not self._view.is_cluster and routing.is_cluster:
-            raise RefusedError(
-                'invalidation = "tracking" is not possible where slot_routing sends the commands '
-                'of a plain client to a cluster\'s nodes: set "broadcast" or "ttl"'
-            )
-
     def _stands(self) -> None:
         if self._stopped:
             return
@@ -231,27 +208,16 @@ class Listener:
         store, nodes = self._store, self._nodes
         self._ticked = now = self._clock()
         store.trusted_until = now + (_LOOP_TURN if self._view.is_async else self._check_every)
-        if self._topology is None:
+        if self._slots.topology is None:
             store.open()
         else:
-            self._hear(self._topology)
+            self._slots.hear(nodes.standing)
         if nodes.lost:
             lost = {str(address): each.reason for address, each in nodes.lost.items()}
             words = "; ".join(f"{address}: {reason}" for address, reason in lost.items())
             self._tell("partial", f"nothing is heard from {words}", ", ".join(lost))
         else:
             self._tell("on", "", "")
-
-    def _hear(self, topology: Topology) -> None:
-        """Keep nothing of the slots whose nodes are not heard."""
-        heard = (topology, frozenset(self._nodes.standing))
-        if heard != self._heard:
-            # It takes a millisecond, and there may be thousands of messages in a second.
-            self._heard = heard
-            self._unheard = topology.not_served_by(
-                heard[1], with_replicas=reads_from_replicas(self._view)
-            )
-        self._store.open(but=self._unheard)
 
     def _lose(self, address: ServerAddress | None, error: Exception) -> None:
         """Go on without a node of a cluster.
@@ -263,8 +229,7 @@ class Listener:
             raise error
         self.losses += self._nodes.lose(address, _words(error))
         self._readers.forget(address)
-        if self._topology is not None:
-            self._hear(self._topology)
+        self._slots.hear(self._nodes.standing)
 
     # Nodes
 
@@ -275,10 +240,9 @@ class Listener:
             if not nodes.standing:
                 yield from nodes.connect(None, rules)
             return
-        if self._topology is None:
+        if self._slots.topology is None:
             yield from self._find_topology(rules)
-        assert self._topology is not None
-        wanted = self._topology.nodes(with_replicas=reads_from_replicas(self._view))
+        wanted = self._slots.nodes()
         for gone in [known for known in nodes.standing if known not in wanted]:
             nodes.drop(gone)
             self._readers.forget(gone)
@@ -305,7 +269,7 @@ class Listener:
                 self._nodes.drop(address)
                 failure = error
                 continue
-            self._topology = parse_topology(reply, address)
+            self._slots.topology = parse_topology(reply, address)
             return
         raise failure
 
@@ -314,15 +278,15 @@ class Listener:
         limit = _SILENT_CHECKS * self._check_every
         asks_slots = self._view.spans_nodes
         for address, node in list(self._nodes.standing.items()):
-            connection, silent = node.connection, now - node.heard
+            connection, behind = node.connection, now - next(iter(node.asked), now)
             try:
-                if silent > limit:
-                    raise TimeoutError(f"{connection.address} has been silent for {silent:.1f} s")
-                yield send(connection, *(("CLUSTER", "SLOTS") if asks_slots else ("PING",)))
+                if behind > limit:
+                    raise TimeoutError(f"{connection.address} did not answer for {behind:.1f} s")
+                yield node.ask(now, *(("CLUSTER", "SLOTS") if asks_slots else ("PING",)))
                 asks_slots = False
                 readers = self._readers.ask_for(address)
                 if readers:
-                    yield send(connection, "CLIENT", "LIST", "ID", *readers)
+                    yield node.ask(now, "CLIENT", "LIST", "ID", *readers)
             except (RedisError, OSError) as error:
                 self._lose(address, error)
         if not self._view.spans_nodes:
@@ -342,26 +306,15 @@ class Listener:
         if isinstance(message, Exception):
             self._lose(address, message)
             return
-        self._nodes.standing[address].heard = self._clock()
         if is_invalidation(message):
             self.reports.handle(message, self._store)
-        elif is_topology(message) and address is not None:
-            self._follow(message, address)
+            return
+        self._nodes.standing[address].answered()
+        if is_topology(message) and address is not None:
+            self._slots.follow(message, address, self._nodes.standing)
         elif is_client_list(message) and self._readers.gone(address, client_ids(message)):
             dropped = self._store.clear()
             logger.info("a connection of the pool ended; %d entries dropped", dropped)
-
-    def _follow(self, reply: list[Any], address: ServerAddress) -> None:
-        """Drop what moved to another node, and go on with the nodes that there are now."""
-        before = self._topology
-        if before is None or reply == before.reply:
-            return
-        self._topology = parse_topology(reply, address)
-        self._hear(self._topology)
-        moved = self._topology.moved(before)
-        if moved:
-            dropped = self._store.invalidate_slots(moved)
-            logger.info("%d slots moved; %d entries dropped", len(moved), dropped)
 
     # What reads ask
 

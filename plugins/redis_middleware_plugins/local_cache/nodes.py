@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Final
@@ -10,6 +11,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, ResponseErr
 
 from redis_middleware import Call, ClientView, Flow, ServerAddress
 from redis_middleware.redispy.dedicated import DedicatedConnection
+from redis_middleware_plugins.local_cache.hearing import BY_TTL_ALONE, RefusedError
 from redis_middleware_plugins.local_cache.messages import CHANNEL
 from redis_middleware_plugins.local_cache.rules import Rule, broadcast_prefixes, is_covered
 
@@ -18,10 +20,8 @@ __all__ = [
     "LONGEST_DELAY",
     "Node",
     "Nodes",
-    "RefusedError",
     "RestartError",
     "ask",
-    "send",
 ]
 
 Address = ServerAddress | None
@@ -37,27 +37,33 @@ class RestartError(Exception):
     """The connections must be made anew."""
 
 
-class RefusedError(Exception):
-    """The server does not do what is needed for invalidations."""
-
-
 class Node:
     """A connection that stands.
 
     Attributes:
         connection: the connection.
-        heard: the reading of the clock at which something came on it.
         client_id: in tracking mode its id at the server, which other connections are redirected to.
+        asked: when what the server has not answered yet was asked, by the clock. It answers and
+            reports in order: whoever is answered knows of all that was reported before.
     """
 
-    __slots__ = ("client_id", "connection", "heard")
+    __slots__ = ("asked", "client_id", "connection")
 
-    def __init__(
-        self, connection: DedicatedConnection, heard: float, client_id: int | None
-    ) -> None:
+    def __init__(self, connection: DedicatedConnection, client_id: int | None) -> None:
         self.connection = connection
-        self.heard = heard
         self.client_id = client_id
+        self.asked: deque[float] = deque()
+
+    def ask(self, now: float, *args: Any) -> Call:
+        """What a flow yields to send a command whose reply comes among the messages."""
+        self.asked.append(now)
+        connection = self.connection
+        return Call(partial(connection.send, *args), partial(connection.send_async, *args))
+
+    def answered(self) -> None:
+        """A reply came."""
+        if self.asked:
+            self.asked.popleft()
 
 
 class _Lost:
@@ -130,7 +136,7 @@ class Nodes:
             connection.close()
             raise
         self.lost.pop(address, None)
-        self.standing[address] = Node(connection, self._clock(), client_id)
+        self.standing[address] = Node(connection, client_id)
 
     def _patience(self, address: Address) -> float:
         if not self.standing:
@@ -207,11 +213,6 @@ class Nodes:
         self.prefixes = []
 
 
-def send(connection: DedicatedConnection, *args: Any) -> Call:
-    """What a flow yields to send a command whose reply comes among the messages."""
-    return Call(partial(connection.send, *args), partial(connection.send_async, *args))
-
-
 def ask(connection: DedicatedConnection, *args: Any) -> Call:
     """What a flow yields to send a command and be given its reply."""
     return Call(partial(connection.call, *args), partial(connection.call_async, *args))
@@ -230,7 +231,4 @@ def _refusal(connection: DedicatedConnection, error: Exception) -> str:
         if isinstance(error, NoPermissionError)
         else "it is as old as Redis 5, or behind a proxy"
     )
-    return (
-        f"{connection.address} refuses CLIENT TRACKING: {problem}: {error}; to cache by TTL alone "
-        'set invalidation = "ttl" or fall_back_to_ttl = true'
-    )
+    return f"{connection.address} refuses CLIENT TRACKING: {problem}: {error}; {BY_TTL_ALONE}"

@@ -118,7 +118,7 @@ class LocalCacheSettings(BaseModel):
     check_every: Annotated[Duration, Field(gt=0)] = Field(
         default=1,
         description="How often the connection for invalidations is checked, and the slots of a "
-        "cluster. One that is silent for three times as long is lost.",
+        "cluster. One that does not answer for three times as long is lost.",
     )
 
     fleet: FleetSettings = Field(

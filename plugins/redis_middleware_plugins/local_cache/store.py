@@ -16,6 +16,7 @@ from redis_middleware.commands.slots import key_slot
 from redis_middleware.once import Lead
 from redis_middleware_plugins.local_cache.bounded import BoundedEntries
 from redis_middleware_plugins.local_cache.entries import Entry
+from redis_middleware_plugins.local_cache.gate import Gate
 from redis_middleware_plugins.local_cache.names import NamesByKey
 from redis_middleware_plugins.local_cache.rules import Rule
 
@@ -54,13 +55,7 @@ class Store:
         self._kept = BoundedEntries(max_entries, max_bytes, eviction, clock, self._evicted)
         self._names = NamesByKey()
         self._flights: dict[Hashable, Entry] = {}
-        self._writes: dict[bytes, int] = {}
-        self._writes_of_all = 0
-        self._is_off = False
-        self._is_open = False
-        # Whether nothing may be kept, or not of all keys.
-        self._is_barred = True
-        self._closed_slots: frozenset[int] = frozenset()
+        self._gate = Gate()
         self.entries = self._kept.by_name
         self.used = self._kept.used
         self.trusted_until = 0.0
@@ -76,7 +71,7 @@ class Store:
     @property
     def is_open(self) -> bool:
         """Whether anything may be kept."""
-        return self._is_open
+        return self._gate.is_open
 
     # Reads
 
@@ -92,10 +87,11 @@ class Store:
             The flight, to be ended by ``keep`` or ``end``. ``None`` where ``join`` has to be asked.
         """
         with self._lock:
+            gate = self._gate
             if (
                 name in self._flights
-                or self._is_barred
-                or key in self._writes
+                or gate.is_barred
+                or key in gate.writes
                 or not rule.is_in_force
             ):
                 return None
@@ -121,7 +117,7 @@ class Store:
             must not be kept: nothing is kept of this key, or it is just being written.
         """
         with self._lock:
-            if not self._may_keep(key, rule):
+            if not (rule.is_in_force and self._gate.lets_pass(key)):
                 return None, False
             known = self._flights.get(name)
             if known is None:
@@ -129,18 +125,6 @@ class Store:
             if known.lead is None:
                 known.lead = lead(known)
             return known, False
-
-    def _bar(self) -> None:
-        self._is_barred = bool(not self._is_open or self._writes_of_all or self._closed_slots)
-
-    def _may_keep(self, key: bytes, rule: Rule) -> bool:
-        return (
-            self._is_open
-            and rule.is_in_force
-            and key not in self._writes
-            and not self._writes_of_all
-            and not (self._closed_slots and key_slot(key) in self._closed_slots)
-        )
 
     def _take_off(self, name: Hashable, key: bytes, rule: Rule) -> Entry:
         flight = self._flights[name] = Entry(name, key, rule)
@@ -250,35 +234,26 @@ class Store:
     def writing(self, keys: Iterable[bytes]) -> None:
         """A write of this client's is about to be sent: drop its keys, and keep nothing of them."""
         with self._lock:
-            writes = self._writes
             for key in keys:
                 self._invalidate(key)
-                writes[key] = writes.get(key, 0) + 1
+                self._gate.begin_write(key)
 
     def written(self, keys: Iterable[bytes]) -> None:
         """The write has ended, one way or the other."""
         with self._lock:
-            writes = self._writes
-            for key in keys:
-                left = writes[key] - 1
-                if left:
-                    writes[key] = left
-                else:
-                    del writes[key]
+            self._gate.end_writes(keys)
 
     def writing_all(self) -> None:
         """A command that may change every key is about to be sent."""
         with self._lock:
-            self._writes_of_all += 1
-            self._bar()
+            self._gate.begin_write_of_all()
             self._clear()
 
     def written_all(self) -> None:
         """That command has ended."""
         with self._lock:
-            self._writes_of_all -= 1
             self._clear()
-            self._bar()
+            self._gate.end_write_of_all()
 
     # Being open
 
@@ -293,17 +268,13 @@ class Store:
             How many entries were dropped.
         """
         with self._lock:
-            self._is_open = not self._is_off
-            before, self._closed_slots = self._closed_slots, but
-            self._bar()
-            closing = but - before
+            closing = self._gate.open(but)
             return self._close(self._keys_of(closing)) if closing else 0
 
     def close(self) -> int:
         """Drop everything but what is good for errors, and keep nothing; how many were dropped."""
         with self._lock:
-            self._is_open = False
-            self._bar()
+            self._gate.close()
             return self._close(list(self._names))
 
     def _close(self, keys: Iterable[bytes]) -> int:
@@ -322,9 +293,7 @@ class Store:
     def turn_off(self) -> None:
         """Close for good, and drop everything."""
         with self._lock:
-            self._is_off = True
-            self._is_open = False
-            self._bar()
+            self._gate.close(for_good=True)
             self._clear()
 
     # Settings

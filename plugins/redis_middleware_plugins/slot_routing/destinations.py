@@ -9,8 +9,10 @@ from typing import Final, Protocol
 from redis.exceptions import DataError
 
 from redis_middleware import Batch, Command, Flow
+from redis_middleware.command import Place
 from redis_middleware.notes import note_split
 from redis_middleware_plugins.slot_routing.counters import Counters
+from redis_middleware_plugins.slot_routing.merging import Merge, column_by_column, first
 from redis_middleware_plugins.slot_routing.mirroring import Mirror
 from redis_middleware_plugins.slot_routing.routes import (
     CLIENT,
@@ -31,10 +33,16 @@ __all__ = ["ROUTE", "Destinations", "Member"]
 ROUTE: Final = "slot_routing.route"
 """The note that says which deployment a command went to."""
 
-_FOR_ALL: Final = frozenset(
-    {"FUNCTION DELETE", "FUNCTION FLUSH", "FUNCTION LOAD", "SCRIPT FLUSH", "SCRIPT LOAD"}
-)
-"""Commands without keys that go to every deployment, so that scripts can run with any key."""
+_FOR_ALL: Final[Mapping[str, Merge]] = {
+    "FUNCTION DELETE": first,
+    "FUNCTION FLUSH": first,
+    "FUNCTION LOAD": first,
+    "SCRIPT EXISTS": column_by_column(min),
+    "SCRIPT FLUSH": first,
+    "SCRIPT LOAD": first,
+}
+"""Commands without keys that go to every deployment, so that scripts can run with any key; and the
+reply for all of them, the client's own deployment first."""
 
 
 class Member(Protocol):
@@ -106,6 +114,8 @@ class Destinations:
         Raises:
             CrossDeploymentError: its keys are of several deployments.
         """
+        if command.name in _FOR_ALL:
+            return self._send_to_all(command)
         destination = self._routes.of_all(command.name, _keys_of(command))
         return self._members[destination.deployment].watched(command)
 
@@ -116,6 +126,9 @@ class Destinations:
             CrossDeploymentError: its keys are of several deployments.
         """
         keys = [key for command in batch.commands for key in _keys_of(command)]
+        if batch.is_watching and not keys:
+            # It belongs where keys are watched.
+            return None
         destination = self._routes.of_all("the transaction", keys)
         return self._counted_batch(destination.deployment, batch)
 
@@ -124,11 +137,11 @@ class Destinations:
         return partial(_sent, self._members[deployment])
 
     def _send_to_all(self, command: Command) -> Flow:
-        reply = yield from _sent(self._own, command.replace())
-        for member in self._members.values():
-            if member is not self._own:
-                yield from _sent(member, command.replace())
-        return reply
+        others = [member for member in self._members.values() if member is not self._own]
+        replies = []
+        for member in (self._own, *others):
+            replies.append((yield from _sent(member, command.replace())))
+        return _FOR_ALL[command.name](command, replies)
 
     def _split(self, splitting: Splitting, command: Command, keys: Sequence[bytes]) -> Flow:
         destinations = [self._routes.of(key) for key in keys]
@@ -186,7 +199,15 @@ class Destinations:
 
 def _sent(member: Member, command: Command) -> Flow:
     flow = member.send(command)
-    return (yield command) if flow is None else (yield from flow)
+    if flow is not None:
+        return (yield from flow)
+    if command.place is not Place.WATCH:
+        return (yield command)
+    # Among several it goes past the connection that the pipeline holds.
+    (reply,) = yield [command]
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
 
 
 def _keys_of(command: Command) -> Sequence[bytes]:

@@ -25,7 +25,6 @@ from redis_middleware_plugins.slot_routing.topology import Node, Topology
 
 __all__ = ["Everywhere", "everywhere_of"]
 
-Merge = Callable[[Command, Sequence[Any]], Any]
 Nodes = Literal["all_nodes", "all_shards"]
 
 
@@ -40,7 +39,7 @@ class Everywhere:
     """
 
     nodes: Nodes
-    merge: Merge
+    merge: merging.Merge
     may_fail: bool = False
 
     def nodes_of(self, topology: Topology) -> list[Node] | None:
@@ -97,13 +96,13 @@ def everywhere_of(
 
 _NODES: Final[dict[str | None, Nodes]] = {"all_nodes": "all_nodes", "all_shards": "all_shards"}
 
-_BY_POLICY: Final[dict[str | None, Merge]] = {
+_BY_POLICY: Final[dict[str | None, merging.Merge]] = {
     "all_succeeded": merging.first,
     "agg_sum": merging.column_by_column(sum),
     "agg_min": merging.column_by_column(min),
     "agg_max": merging.column_by_column(max),
-    "agg_logical_and": merging.column_by_column(all),
-    "agg_logical_or": merging.column_by_column(any),
+    "agg_logical_and": merging.column_by_column(min),
+    "agg_logical_or": merging.column_by_column(max),
     None: merging.together,
 }
 

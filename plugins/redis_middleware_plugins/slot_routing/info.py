@@ -1,7 +1,8 @@
 """INFO and MEMORY STATS of all primaries as one.
 
 What can be added up is added up: memory, clients, commands, hits and misses, keys. Of states the
-worst is given. Everything else, such as versions, ports and replication, is the first node's.
+worst is given. Everything else, such as versions, ports and replication, is the first node's; so is
+a reply that redis-py has not made a dictionary of, as where a command's name is given as bytes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import re
 from collections.abc import Sequence
 from fnmatch import translate
 from typing import Any, Final
+
+from redis.utils import str_if_bytes
 
 from redis_middleware import Command
 
@@ -38,8 +41,10 @@ _LOWEST: Final = _pattern("uptime_in_*")
 _STATUS: Final = _pattern("*_status cluster_state")
 
 
-def merged_info(command: Command, replies: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def merged_info(command: Command, replies: Sequence[Any]) -> Any:
     """One INFO of those of all nodes, as redis-py's ``info()`` gives it."""
+    if not _are_parsed(replies):
+        return replies[0]
     merged = {name: _field(name, values) for name, values in _by_name(replies).items()}
     for name in merged:
         total = merged.get(name.removesuffix("_human"))
@@ -48,16 +53,20 @@ def merged_info(command: Command, replies: Sequence[dict[str, Any]]) -> dict[str
     return merged
 
 
-def merged_memory_stats(command: Command, replies: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def merged_memory_stats(command: Command, replies: Sequence[Any]) -> Any:
     """One MEMORY STATS of those of all nodes: bytes and counts added up, of shares the highest."""
-    return _memory_fields(replies)
+    return _memory_fields(replies) if _are_parsed(replies) else replies[0]
 
 
-def _memory_fields(nodes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _are_parsed(replies: Sequence[Any]) -> bool:
+    return all(isinstance(reply, dict) for reply in replies)
+
+
+def _memory_fields(nodes: Sequence[dict[Any, Any]]) -> dict[Any, Any]:
     return {name: _memory(name, values) for name, values in _by_name(nodes).items()}
 
 
-def _by_name(replies: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+def _by_name(replies: Sequence[dict[Any, Any]]) -> dict[Any, list[Any]]:
     """The values of each field, of the nodes that have it."""
     names = dict.fromkeys(name for reply in replies for name in reply)
     return {name: [reply[name] for reply in replies if name in reply] for name in names}
@@ -89,12 +98,12 @@ def _line(lines: list[dict[str, Any]]) -> dict[str, Any]:
     return merged
 
 
-def _memory(name: str, values: list[Any]) -> Any:
+def _memory(name: str | bytes, values: list[Any]) -> Any:
     if all(isinstance(value, dict) for value in values):
         return _memory_fields(values)
     if not all(isinstance(value, int | float) for value in values):
         return values[0]
-    is_share = isinstance(values[0], float) or name.endswith("bytes-per-key")
+    is_share = isinstance(values[0], float) or str_if_bytes(name).endswith("bytes-per-key")
     return max(values) if is_share else sum(values)
 
 

@@ -15,6 +15,7 @@ from redis.exceptions import ResponseError
 from redis_middleware import Command
 
 __all__ = [
+    "Merge",
     "by_time",
     "column_by_column",
     "first",
@@ -29,6 +30,9 @@ __all__ = [
     "together",
     "union",
 ]
+
+Merge = Callable[[Command, Sequence[Any]], Any]
+"""From a command and the replies to it to the one reply."""
 
 _LOG_ENTRIES: Final = 10
 """How many SLOWLOG GET gives without a number."""
@@ -47,9 +51,7 @@ def first_success(command: Command, replies: Sequence[Any]) -> Any:
     raise replies[0]
 
 
-def column_by_column(
-    function: Callable[[Iterable[Any]], Any],
-) -> Callable[[Command, Sequence[Any]], Any]:
+def column_by_column(function: Callable[[Iterable[Any]], Any]) -> Merge:
     """A function of the replies; for lists, of their first elements, their second ones ..."""
 
     def merge(command: Command, replies: Sequence[Any]) -> Any:
@@ -82,12 +84,14 @@ def random_key(
     return choose(keys) if keys else None
 
 
-def subscribers(command: Command, replies: Sequence[Any]) -> list[tuple[Any, int]]:
-    """Each channel with the sum of its numbers."""
+def subscribers(command: Command, replies: Sequence[Any]) -> list[Any]:
+    """Each channel with the sum of its numbers: in pairs, or flat where redis-py left it so."""
+    elements = list(chain.from_iterable(replies))
+    in_pairs = all(isinstance(element, tuple) for element in elements)
     totals: dict[Any, int] = {}
-    for channel, number in chain.from_iterable(replies):
+    for channel, number in elements if in_pairs else zip(*[iter(elements)] * 2, strict=True):
         totals[channel] = totals.get(channel, 0) + number
-    return list(totals.items())
+    return list(totals.items()) if in_pairs else list(chain.from_iterable(totals.items()))
 
 
 def killed(command: Command, replies: Sequence[Any]) -> Any:

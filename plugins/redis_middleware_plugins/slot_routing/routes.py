@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from redis_middleware.commands import key_slot
 from redis_middleware.settings.types import KeyPattern
+from redis_middleware_plugins.slot_routing.refusing import shown_key
 from redis_middleware_plugins.slot_routing.rollout import Rollout, RolloutSettings
 
 __all__ = [
@@ -81,7 +82,7 @@ class CrossDeploymentError(RedisError):
 
 
 def _listed(keys: Sequence[bytes]) -> str:
-    shown = ", ".join(repr(key.decode("utf-8", "replace")) for key in keys[:_SHOWN_KEYS])
+    shown = ", ".join(map(shown_key, keys[:_SHOWN_KEYS]))
     more = len(keys) - _SHOWN_KEYS
     return f"{shown} and {more} more" if more > 0 else shown
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from redis_middleware import ServerAddress
+from redis_middleware import Command, ServerAddress
 from redis_middleware_plugins.slot_routing.deployment import Deployment
 
 __all__ = ["ClientRouting"]
@@ -41,3 +41,11 @@ class ClientRouting:
             return []
         nodes = sorted(topology.nodes, key=lambda node: not node.is_primary)
         return [node.address for node in nodes]
+
+    def address_of(self, command: Command) -> ServerAddress | None:
+        """The primary of a command's slot; ``None`` where there is none, or it is not known."""
+        slot = command.slot
+        if slot is None or self.leaves_deployment:
+            return None
+        endpoint = self._deployment.table.endpoints[slot]
+        return None if endpoint is None else endpoint.address

@@ -43,6 +43,9 @@ class Transactions:
             batch.target = deployment.target
             return (yield batch)
         slot = _slot_of(batch.commands)
+        if slot is None and batch.is_watching:
+            # Without keys of its own it belongs where keys are watched.
+            return (yield batch)
         if slot is not None:
             batch.notes[SLOT] = slot
         table = deployment.table

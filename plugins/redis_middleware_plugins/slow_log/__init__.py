@@ -177,7 +177,7 @@ class SlowLog:
 
 def _servers(commands: Sequence[Command]) -> tuple[str, ...]:
     client = commands[0].client
-    addresses = map(client.address_of, commands if client.is_cluster else commands[:1])
+    addresses = map(client.address_of, commands if client.spans_nodes else commands[:1])
     return tuple(map(str, dict.fromkeys(address for address in addresses if address is not None)))
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from redis.exceptions import ConnectionError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    ConnectionError,
+    ResponseError,
+)
 
 from redis_middleware import Place
 from redis_middleware.testing import FakeClock, Script, command
@@ -299,14 +304,17 @@ def test_stale_if_error() -> None:
         script.run("GET", "k")
 
 
-def test_errors_of_the_server_are_not_hidden() -> None:
-    """An error reply is no reason to serve what has ended."""
+@pytest.mark.parametrize(
+    "error", [ResponseError("WRONGTYPE"), AuthenticationError("WRONGPASS"), AuthorizationError()]
+)
+def test_errors_of_the_server_are_not_hidden(error: Exception) -> None:
+    """An error reply is no reason to serve what has ended; nor is a user who was locked out."""
     clock = FakeClock()
     script, _ = _script(clock, stale_if_error=60)
-    script.replies(b"last", ResponseError("WRONGTYPE"))
+    script.replies(b"last", error)
     script.run("GET", "k")
     clock.advance(30)
-    with pytest.raises(ResponseError):
+    with pytest.raises(type(error)):
         script.run("GET", "k")
 
 

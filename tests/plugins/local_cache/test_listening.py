@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import struct
+import warnings
 
 import pytest
 import redis
@@ -21,7 +20,7 @@ from tests.plugins.local_cache.clients import (
     wait_until_async,
 )
 
-from redis_middleware import middleware_of
+from redis_middleware import middleware_of, wrap
 from redis_middleware.embedded import SentinelDeployment, Server
 from redis_middleware.redispy.dedicated import DedicatedConnection
 
@@ -30,78 +29,89 @@ class _SlowWay:
     """Passes connections on to a server; what that says may come late.
 
     Attributes:
-        port: where it listens.
         delay: seconds.
     """
 
-    def __init__(self, to: int, listener: socket.socket) -> None:
-        self.port = int(listener.getsockname()[1])
+    def __init__(self, to: int) -> None:
         self.delay = 0.0
         self._to = to
-        self._listener = listener
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._told: list[asyncio.StreamWriter] = []
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                ours, _ = self._listener.accept()
-            except OSError:
-                return
-            theirs = socket.create_connection(("127.0.0.1", self._to))
-            for way in ((ours, theirs, False), (theirs, ours, True)):
-                threading.Thread(target=self._pass_on, args=way, daemon=True).start()
+    async def pass_on(self, asking: asyncio.StreamReader, told: asyncio.StreamWriter) -> None:
+        """Serve one connection."""
+        answering, asked = await asyncio.open_connection("127.0.0.1", self._to)
+        self._told.append(told)
+        loop = asyncio.get_running_loop()
 
-    def _pass_on(self, source: socket.socket, to: socket.socket, is_slow: bool) -> None:
-        try:
-            while data := source.recv(65536):
-                time.sleep(self.delay if is_slow else 0)
-                to.sendall(data)
-        except OSError:
-            pass
-        finally:
-            for end in (source, to):
-                end.close()
+        async def ask() -> None:
+            while data := await asking.read(65536):
+                asked.write(data)
+            asked.close()
 
+        asks = loop.create_task(ask())
+        while data := await answering.read(65536):
+            loop.call_later(self.delay, told.write, data)
+        told.close()
+        await asks
 
-@contextmanager
-def _slow_way(to: int) -> Iterator[_SlowWay]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield _SlowWay(to, listener)
-        listener.shutdown(socket.SHUT_RDWR)
+    def reset(self) -> None:
+        """Break all connections, as a crash of the server's machine does."""
+        for told in self._told:
+            at_once = struct.pack("ii", 1, 0)
+            told.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+            told.transport.abort()
 
 
-def test_messages_that_lag_behind(clean_standalone: Server) -> None:
+async def test_messages_that_lag_behind(clean_standalone: Server) -> None:
     """Messages that keep coming, and come late, do not keep the cache on: it would be as late."""
-    other = redis.Redis(port=clean_standalone.port)
-    with (
-        _slow_way(clean_standalone.port) as way,
-        cached(redis.Redis(port=way.port), check_every=0.1) as client,
+    way = _SlowWay(clean_standalone.port)
+    relay = await asyncio.start_server(way.pass_on, "127.0.0.1", 0)
+    port = relay.sockets[0].getsockname()[1]
+    async with (
+        relay,
+        redis.asyncio.Redis(port=clean_standalone.port) as other,
+        cached(redis.asyncio.Redis(port=port), check_every=0.1) as client,
     ):
-        wait_until(is_on(client), "on")
-        way.delay = 0.6
-
-        def is_noticed() -> bool:
-            other.set("another", "x")
-            return cache_of(client).statistics().losses > 0
-
-        wait_until(is_noticed, "noticed that messages come late")
-        way.delay = 0
-    other.close()
-
-
-async def test_hit_right_after_the_connection_broke(clean_standalone: Server) -> None:
-    """A socket that the event loop has just closed is no hindrance for a command."""
-    async with cached(redis.asyncio.Redis(port=clean_standalone.port)) as client:
-        await client.set("k", "v")
+        await client.ping()
         await wait_until_async(is_on(client), "on")
-        connection = DedicatedConnection(middleware_of(client).client)
+        for _ in range(400):
+            way.delay = min(way.delay + 0.01, 1.0)
+            await other.set("another", "x")
+            if cache_of(client).statistics().losses:
+                break
+            await asyncio.sleep(0.01)
+        else:
+            pytest.fail("nobody noticed that messages come late")
+        assert not is_on(client)()
+
+
+async def test_connection_that_was_reset(clean_standalone: Server) -> None:
+    """Hits look whether a message waits, also while the event loop closes a broken socket."""
+    way = _SlowWay(clean_standalone.port)
+    relay = await asyncio.start_server(way.pass_on, "127.0.0.1", 0)
+    port = relay.sockets[0].getsockname()[1]
+    async with relay, redis.asyncio.Redis(port=port) as client:
+        connection = DedicatedConnection(middleware_of(wrap(client, {})).client)
         await connection.open_async()
         assert not connection.has_pending()
-        connection.close()
-        for _ in range(3):
+        way.reset()
+        for _ in range(20):
             await asyncio.sleep(0)
-            assert isinstance(connection.has_pending(), bool)
-        assert connection.has_pending(), "what is closed has its end to tell"
+            connection.has_pending()
+        assert connection.has_pending(), "that it is lost is still to be received"
+        connection.close()
+
+
+async def test_closing_leaves_nothing_open(clean_standalone: Server) -> None:
+    """Neither Python nor redis-py finds a connection that nobody closed."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        async with cached(redis.asyncio.Redis(port=clean_standalone.port)) as client:
+            await client.ping()
+            await wait_until_async(is_on(client), "on")
+        del client
+        gc.collect()
+    assert [str(each.message) for each in caught if each.category is ResourceWarning] == []
 
 
 @pytest.mark.parametrize("mode", ["broadcast", "tracking"])

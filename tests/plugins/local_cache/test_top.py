@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
 from typing import Any
 
 import pytest
@@ -18,8 +24,10 @@ from tests.plugins.local_cache.clients import (
 )
 from typer.testing import CliRunner
 
+from redis_middleware import wrap
 from redis_middleware.cli.top import register
 from redis_middleware.embedded import Cluster, Server
+from redis_middleware_plugins.key_access import KeyAccess
 from redis_middleware_plugins.local_cache import LocalCache, LocalCacheSettings
 
 _RULES = [{"keys": "user:*", "ttl": 60}, {"keys": "config:*", "ttl": 60}]
@@ -120,3 +128,42 @@ def test_bad_settings(fleet: dict[str, Any]) -> None:
     """Settings that cannot be meant are refused."""
     with pytest.raises(ValueError, match=next(iter(fleet))):
         LocalCache.Settings.model_validate({"fleet": fleet})
+
+
+def test_a_low_screen_shows_caches_and_keys(clean_standalone: Server) -> None:
+    """In a terminal of 24 lines fewer keys are shown, so that what stands below them is too."""
+    settings = {
+        "key_access": {"fleet": {"enabled": True, "every": 0.1}},
+        "local_cache": {"rules": _RULES, "fleet": _FLEET},
+    }
+    with wrap(
+        redis.Redis(port=clean_standalone.port), settings, plugins=[KeyAccess, LocalCache]
+    ) as client:
+
+        def told() -> bool:
+            for number in range(40):
+                client.get(f"product:{number}")
+            result = _top(clean_standalone.url, "--once", "--json")
+            report = json.loads(result.output) if result.exit_code == 0 else {}
+            windows = report.get("windows", [{"keys": []}])
+            return len(windows[0]["keys"]) > 20 and bool(report["caches"])
+
+        wait_until(told, "told")
+        terminal, its_end = pty.openpty()
+        termios.tcsetwinsize(terminal, (24, 80))
+        command = [sys.executable, "-m", "redis_middleware", "top", clean_standalone.url]
+        with subprocess.Popen(command, stdin=its_end, stdout=its_end, stderr=its_end) as process:
+            written = bytearray()
+
+            def shown() -> bool:
+                written.extend(os.read(terminal, 1 << 16))
+                # The last rule's name is in two lines.
+                return all(text in written for text in (b"product:", b"hit ratio", b" g:*"))
+
+            try:
+                wait_until(shown, "shown")
+            finally:
+                process.send_signal(signal.SIGINT)
+                os.close(its_end)
+        os.close(terminal)
+    assert process.returncode == 0

@@ -18,7 +18,9 @@ from tests.plugins.local_cache.clients import (
 from redis_middleware.embedded import Server
 
 
-@pytest.mark.parametrize("key", [bytearray(b"k"), memoryview(b"k")], ids=["bytearray", "memoryview"])
+@pytest.mark.parametrize(
+    "key", [bytearray(b"k"), memoryview(b"k")], ids=["bytearray", "memoryview"]
+)
 async def test_buffers_as_keys(clean_standalone: Server, key: Any) -> None:
     """A bytearray or a memoryview names the same key as bytes do, in reads and in writes."""
     async with cached(redis.asyncio.Redis(port=clean_standalone.port)) as client:

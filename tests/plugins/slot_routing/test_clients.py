@@ -131,6 +131,16 @@ def test_a_cluster_client_routes_itself(clean_cluster: Cluster) -> None:
         assert plugin_of(client).deployments["client"].refreshing.count == 0
 
 
+def test_a_cluster_client_whose_nodes_have_no_connections_yet(clean_cluster: Cluster) -> None:
+    """As those of a topology that the client has just been told."""
+    bare = redis.RedisCluster(*clean_cluster.addresses[0])
+    for node in bare.get_nodes():
+        node.redis_connection = None
+    with wrap(bare, plugins=[SlotRouting]) as client:
+        assert client.mset({"a": 1, "b": 2}) is True
+        assert client.mget("a", "b") == [b"1", b"2"]
+
+
 async def test_an_async_cluster_client_routes_itself(clean_cluster: Cluster) -> None:
     """The same for redis.asyncio."""
     noting = Noting()

@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Final, NoReturn
 
 from redis.exceptions import RedisError
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from redis_middleware.cli.demo.ending import print_connecting, print_summary
@@ -104,7 +104,7 @@ class _Director:
 
     def play(self, scene: Scene) -> Outcome:
         errors = self._stage.load.errors
-        with closing(scene.play(self._stage, self._view.tell)) as pauses:
+        with closing(scene.play(self._stage, self._tell)) as pauses:
             while True:
                 try:
                     seconds = next(pauses)
@@ -117,6 +117,11 @@ class _Director:
                 except (SceneFailed, RedisError, MiddlewareError) as error:
                     return Outcome(scene, False, str(error))
                 self._go_on(seconds)
+
+    def _tell(self, what: RenderableType) -> None:
+        self._view.tell(what)
+        # It is shown at once.
+        self._next_look = time.perf_counter()
 
     def _go_on(self, seconds: float) -> None:
         end = time.perf_counter() + seconds
