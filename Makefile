@@ -63,9 +63,10 @@ docs: venv  ## Make the generated parts of the documentation, and its site in bu
 	$(BIN)/python -m tools.generate_docs
 	$(BIN)/python -m mkdocs build --strict --site-dir build/site
 
-test-redis-py: venv  ## Run redis-py's own tests, bare and wrapped, and compare
+test-redis-py: venv  ## Run redis-py's own tests, bare and wrapped (25 minutes), and compare
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,test-redis-py]'
 	$(BIN)/python -m tests.redis_py $(args)
+	$(BIN)/python -m tests.redis_py --settings tests/integration/built_in.toml $(args)
 
 dist: venv  ## Build the wheel and the source distribution into dist/
 	rm -rf dist

@@ -42,4 +42,9 @@ def main(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        status = main(sys.argv[1:])
+    except KeyboardInterrupt:
+        print("broken off: groups that had ended are written", file=sys.stderr)
+        status = 130
+    sys.exit(status)

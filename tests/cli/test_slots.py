@@ -66,6 +66,17 @@ def test_nodes_ranges_keys_and_replicas_are_shown(
     assert "times what the smallest primary has" in outcome.output
 
 
+def test_addresses_are_whole_in_80_columns(
+    filled: Cluster, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Servers that tell no zone get no column for it."""
+    monkeypatch.setenv("COLUMNS", "80")
+    outcome = run("slots", filled.url, "--no-map")
+    for node in filled.nodes:
+        assert f"{node.host}:{node.port} " in outcome.output
+    assert "zone" not in outcome.output
+
+
 def test_the_heat_map_shows_the_hot_slot(filled: Cluster, run: Run) -> None:
     """64 characters a line of 512 slots, and the largest slots by name."""
     outcome = run("slots", filled.url)

@@ -49,6 +49,6 @@ def test_the_source_distribution_has_the_tests(sdist: Path) -> None:
     """Whoever packages it for a system can run the suite; nothing that was built is in it."""
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    wanted = ("pyproject.toml", "README.md", "LICENSE", "Makefile", "tests/packaging/conftest.py")
-    assert names >= set(wanted)
+    wanted = ("pyproject.toml", "README.md", "LICENSE", "SECURITY.md", "Makefile")
+    assert names >= {*wanted, "tests/packaging/conftest.py", "tests/integration/built_in.toml"}
     assert not [name for name in names if "__pycache__" in name or name.startswith(".venv")]

@@ -160,7 +160,9 @@ def _show_keys(report: ClusterReport, keys: list[str], *, as_json: bool) -> None
 
 
 def _print_nodes(report: ClusterReport, out: Console) -> None:
-    table = _table("node", "role", "slots", "ranges", "keys", "behind", "zone", "state")
+    # Most servers tell no zone, and the addresses need the room.
+    zones = ["zone"] if any(node.zone for node in report.nodes) else []
+    table = _table("node", "role", "slots", "ranges", "keys", "behind", *zones, "state")
     for column in ("slots", "keys", "behind"):
         next(each for each in table.columns if each.header == column).justify = "right"
     for node in report.nodes:
@@ -172,7 +174,7 @@ def _print_nodes(report: ClusterReport, out: Console) -> None:
             _ranges_text(node.ranges),
             "?" if node.keys is None else f"{node.keys:,}",
             "" if node.lag is None else f"{node.lag:,} B",
-            node.zone or "",
+            *([node.zone or ""] if zones else []),
             node.problem or "online",
         )
     out.print(table)

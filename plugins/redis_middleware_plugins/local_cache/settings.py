@@ -103,8 +103,8 @@ class LocalCacheSettings(BaseModel):
     )
     fall_back_to_ttl: bool = Field(
         default=False,
-        description="Where the server refuses CLIENT TRACKING: cache by TTL alone (true), or "
-        "do not cache (false).",
+        description="Where the server refuses CLIENT TRACKING, or not all servers can be heard: "
+        "cache by TTL alone (true), or do not cache (false).",
     )
     max_entries: int = Field(default=10_000, ge=1, description="How many replies are kept.")
     max_bytes: Annotated[Bytes, Field(ge=SMALLEST_CACHE)] = Field(

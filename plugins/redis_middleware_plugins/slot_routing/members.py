@@ -15,7 +15,7 @@ from redis_middleware_plugins.slot_routing.cluster_client import ClusterClientRe
 from redis_middleware_plugins.slot_routing.deployment import Deployment
 from redis_middleware_plugins.slot_routing.splitting import MaySplit, Splitter
 from redis_middleware_plugins.slot_routing.transactions import Transactions
-from redis_middleware_plugins.slot_routing.ways import Ways
+from redis_middleware_plugins.slot_routing.ways import Ways, as_it_is
 
 __all__ = ["ClusterClientMember", "RoutedMember"]
 
@@ -73,7 +73,7 @@ class ClusterClientMember:
     ) -> None:
         self._view = view
         self._reads = reads
-        whole = _nothing if reads is None else reads.send
+        whole = as_it_is if reads is None else reads.send
         self._whole: Callable[[Command], Flow | None] = whole
         gather = _together if reads is None else reads.gather
         self._splitter = Splitter(view.encode, may_split, gather, whole)
@@ -106,10 +106,6 @@ class ClusterClientMember:
         notes[SLOT] = slot
         if command.place is not Place.WATCH:
             notes[NODE] = str(self._view.address_of(command))
-
-
-def _nothing(command: Command) -> None:
-    return None
 
 
 def _together(parts: list[Command]) -> Generator[Any, Any, Sequence[Any]]:

@@ -128,7 +128,7 @@ def topology_of_shards(
 
 
 def details_of_shards(reply: Any, asked: ServerAddress) -> Details:
-    """What CLUSTER SHARDS tells of each node: health, replication offset and zone.
+    """What CLUSTER SHARDS tells of each node: health and zone.
 
     Raises:
         ValueError: the reply is none of CLUSTER SHARDS.
@@ -148,7 +148,6 @@ def _node_of_shards(told: Any, asked: ServerAddress, remap: Remap, *, tls: bool)
         id=_text(node["id"]),
         is_primary=_text(node["role"]) in ("master", "primary"),
         health="failed" if health == "fail" else health,
-        replication_offset=int(node.get("replication-offset") or 0),
         zone=_text(node.get("availability-zone")) or None,
     )
 

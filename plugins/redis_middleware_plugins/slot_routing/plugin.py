@@ -25,7 +25,7 @@ from redis_middleware_plugins.slot_routing.replicas import ReplicaStates
 from redis_middleware_plugins.slot_routing.routes import CLIENT, Routes
 from redis_middleware_plugins.slot_routing.settings import SlotRoutingSettings
 from redis_middleware_plugins.slot_routing.telling import ClientRouting
-from redis_middleware_plugins.slot_routing.ways import Way
+from redis_middleware_plugins.slot_routing.ways import Way, as_it_is
 
 __all__ = ["SlotRouting"]
 
@@ -83,7 +83,7 @@ class SlotRouting:
         self._deployments: Deployments | None = None
         self._mirrored: object = None
         self._member: Member | None = None
-        self._ways: Mapping[CommandSpec, Way] = _Same(_nothing)
+        self._ways: Mapping[CommandSpec, Way] = _Same(as_it_is)
 
     @property
     def deployments(self) -> Mapping[str, Deployment]:
@@ -147,7 +147,7 @@ class SlotRouting:
         if self._middleware is not None:
             self._middleware.client.routing = None
         self._middleware = self._deployments = self._member = None
-        self._ways = _Same(_nothing)
+        self._ways = _Same(as_it_is)
 
     def reconfigure(self, settings: SlotRoutingSettings) -> None:
         """Use other settings from now on; counts, topologies and connections stay."""
@@ -258,7 +258,3 @@ class SlotRouting:
 
     def _one_of(self, elements: Sequence[Any]) -> Any:
         return elements[int(self._random() * len(elements))]
-
-
-def _nothing(command: Command) -> None:
-    return None

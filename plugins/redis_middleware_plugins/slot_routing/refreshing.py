@@ -7,7 +7,13 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Final
 
-from redis.exceptions import AuthenticationError, ConnectionError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    ConnectionError,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+)
 
 from redis_middleware import Call, Command, Flow, Sleep
 from redis_middleware.redispy.servers import Server
@@ -214,11 +220,11 @@ class Refreshing:
         try:
             slots = yield from self._sent(server, "SLOTS")
         except ResponseError as error:
-            if "unknown" not in str(error).lower():
-                # Not a cluster, or a proxy that knows no such command, or it is not permitted.
+            if "unknown" not in str(error).lower() and not isinstance(error, NoPermissionError):
+                # Not a cluster, or a proxy that knows no such command.
                 raise NotAClusterError(str(error)) from error
             try:
-                # Servers may have it no more.
+                # Servers may have the other one no more, or this user may ask for this one only.
                 shards = yield from self._sent(server, "SHARDS")
             except ResponseError:
                 raise NotAClusterError(str(error)) from error
@@ -252,9 +258,8 @@ def _failure_of(failures: dict[str, RedisError | OSError]) -> RedisError:
     if not errors:
         return ConnectionError("no server of the cluster is known yet")
     first = errors[0]
-    if all(isinstance(error, NotAClusterError) for error in errors):
-        return NotAClusterError(str(first))
-    if len(errors) == 1 and isinstance(first, RedisError):
+    is_no_cluster = all(isinstance(error, NotAClusterError) for error in errors)
+    if isinstance(first, RedisError) and (is_no_cluster or len(errors) == 1):
         return first
     told = "; ".join(f"{address}: {error}" for address, error in failures.items())
     message = f"no server gave the cluster's topology: {told}"

@@ -64,14 +64,9 @@ class Rollout:
         moved = math.ceil(settings.percent * SLOT_COUNT / 100)
         self._is_new = bytes([place_of_slot(slot) < moved for slot in range(SLOT_COUNT)])
 
-    def is_new(self, key: bytes, slot: int) -> bool:
-        """Whether a key is on the new side.
-
-        Args:
-            key: the key, as on the wire.
-            slot: its slot.
-        """
-        return self._is_new[slot] == 1 and (self._takes_all or self._matches(key))
+    def is_new(self, slot: int) -> bool:
+        """Whether the keys of a slot, of those that take part, are on the new side."""
+        return self._is_new[slot] == 1
 
     def takes_part(self, key: bytes) -> bool:
         """Whether a key moves with the rollout at all, sooner or later."""

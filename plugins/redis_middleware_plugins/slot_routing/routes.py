@@ -121,13 +121,8 @@ class Routes:
     is_trivial: bool
     """Whether every key is of the client's own deployment."""
 
-    def of(self, key: bytes, slot: int | None = None) -> Destination:
-        """Where a key goes.
-
-        Args:
-            key: the key, as on the wire.
-            slot: its slot, where it is known already.
-        """
+    def of(self, key: bytes) -> Destination:
+        """Where a key goes, as it is on the wire."""
         destination = _OWN
         for matches, routed in self._routes:
             if matches(key):
@@ -136,7 +131,7 @@ class Routes:
         rollout = self.rollout
         if rollout is None or destination.deployment != rollout.old or not rollout.takes_part(key):
             return destination
-        if rollout.is_new(key, key_slot(key) if slot is None else slot):
+        if rollout.is_new(key_slot(key)):
             return Destination(rollout.new, "new")
         return Destination(rollout.old, "old")
 

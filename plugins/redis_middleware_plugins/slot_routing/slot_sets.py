@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final
 
-from redis_middleware.commands import SLOT_COUNT
-
-__all__ = ["ALL_SLOTS", "lowest", "runs", "slot_set"]
-
-ALL_SLOTS: Final = (1 << SLOT_COUNT) - 1
+__all__ = ["lowest", "runs", "slot_set"]
 
 
 def slot_set(ranges: Iterable[tuple[int, int]]) -> int:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from redis_middleware import Command
 from redis_middleware.commands import SLOT_COUNT, key_positions, key_slot
 
-__all__ = ["has_unknown_keys", "routing_keys", "slot_function", "slots_of"]
+__all__ = ["SlotsOfKeys", "has_unknown_keys", "routing_keys", "slot_function", "slots_of"]
 
 _EURO: Final = "\N{EURO SIGN}"
 _TAG: Final = ord("{")
@@ -80,13 +80,60 @@ def slot_function(encode: Callable[[Any], bytes]) -> Callable[[Any], int]:
     Args:
         encode: the client's encoding.
     """
-    is_utf8 = encode(_EURO) == _EURO.encode()
+    is_utf_8 = _is_utf_8(encode)
 
     def slot_of(key: Any) -> int:
-        if key.__class__ is str and is_utf8:
+        if key.__class__ is str and is_utf_8:
             key = key.encode()
         elif key.__class__ is not bytes:
             key = bytes(encode(key))
         return key_slot(key) if _TAG in key else crc_hqx(key, 0) & _MASK
 
     return slot_of
+
+
+class SlotsOfKeys:
+    """The slots of many keys at once, as its callable.
+
+    Args:
+        encode: the client's ``encode``.
+    """
+
+    __slots__ = ("_encode", "_is_utf_8")
+
+    def __init__(self, encode: Callable[[Any], bytes]) -> None:
+        self._encode = encode
+        self._is_utf_8 = _is_utf_8(encode)
+
+    def __call__(self, keys: Sequence[Any]) -> list[int]:
+        """The slot of each key, 0 to 16,383.
+
+        Args:
+            keys: of any of the types that redis-py takes.
+
+        Raises:
+            redis.exceptions.DataError: a key is of another type.
+            UnicodeEncodeError: a key cannot be encoded.
+        """
+        wire = self._on_the_wire(keys)
+        if b"{" in b"".join(wire):
+            return list(map(key_slot, wire))
+        # What key_slot does where nothing is a hash tag, without a call for each.
+        return [crc_hqx(key, 0) & _MASK for key in wire]
+
+    def _on_the_wire(self, keys: Sequence[Any]) -> Sequence[bytes]:
+        types = set(map(type, keys))
+        if types == {bytes}:
+            return keys
+        if types == {str} and self._is_utf_8:
+            try:
+                return [key.encode() for key in keys]
+            except UnicodeEncodeError:
+                # The client may have another way to deal with it than to fail.
+                pass
+        encode = self._encode
+        return [bytes(encode(key)) for key in keys]
+
+
+def _is_utf_8(encode: Callable[[Any], bytes]) -> bool:
+    return encode(_EURO) == _EURO.encode()

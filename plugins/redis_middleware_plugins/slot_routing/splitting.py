@@ -7,7 +7,6 @@ atomic, the whole is not any more.
 
 from __future__ import annotations
 
-from binascii import crc_hqx
 from collections.abc import Callable, Generator, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,15 +16,15 @@ from typing import Any, Final, Generic, Literal, TypeVar
 from redis.exceptions import RedisError
 
 from redis_middleware import Command, Flow
-from redis_middleware.commands import SLOT_COUNT, CommandSpec, key_slot
+from redis_middleware.commands import CommandSpec
 from redis_middleware.notes import note_split
 from redis_middleware_plugins.slot_routing.outcomes import raise_first
 from redis_middleware_plugins.slot_routing.refusing import CrossSlotError, not_split, shown_key
+from redis_middleware_plugins.slot_routing.slots import SlotsOfKeys
 
 __all__ = [
     "Gather",
     "MaySplit",
-    "SlotsOfKeys",
     "Split",
     "Splitter",
     "Splitting",
@@ -40,52 +39,6 @@ Gather = Callable[[list[Command]], Generator[Any, Any, Sequence[Any]]]
 their replies in order, failures among them as exceptions."""
 
 Place = TypeVar("Place", bound=Hashable)
-
-_MASK: Final = SLOT_COUNT - 1
-_NOT_ASCII: Final = "é"
-
-
-class SlotsOfKeys:
-    """The slots of many keys at once, as its callable.
-
-    Args:
-        encode: the client's ``encode``.
-    """
-
-    __slots__ = ("_encode", "_is_utf_8")
-
-    def __init__(self, encode: Callable[[Any], bytes]) -> None:
-        self._encode = encode
-        self._is_utf_8 = encode(_NOT_ASCII) == _NOT_ASCII.encode()
-
-    def __call__(self, keys: Sequence[Any]) -> list[int]:
-        """The slot of each key, 0 to 16,383.
-
-        Args:
-            keys: of any of the types that redis-py takes.
-
-        Raises:
-            redis.exceptions.DataError: a key is of another type.
-            UnicodeEncodeError: a key cannot be encoded.
-        """
-        wire = self._on_the_wire(keys)
-        if b"{" in b"".join(wire):
-            return list(map(key_slot, wire))
-        # What key_slot does where nothing is a hash tag, without a call for each.
-        return [crc_hqx(key, 0) & _MASK for key in wire]
-
-    def _on_the_wire(self, keys: Sequence[Any]) -> Sequence[bytes]:
-        types = set(map(type, keys))
-        if types == {bytes}:
-            return keys
-        if types == {str} and self._is_utf_8:
-            try:
-                return [key.encode() for key in keys]
-            except UnicodeEncodeError:
-                # The client may have another way to deal with it than to fail.
-                pass
-        encode = self._encode
-        return [bytes(encode(key)) for key in keys]
 
 
 @dataclass(frozen=True, slots=True)

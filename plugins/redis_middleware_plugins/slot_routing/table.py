@@ -65,7 +65,6 @@ class Table:
             stays the same list, changed in place.
         shards: for each slot its shard, likewise.
         topology: what the servers told last; ``None`` before the first time.
-        version: grows with each topology.
     """
 
     def __init__(
@@ -78,7 +77,6 @@ class Table:
         self.endpoints: list[Endpoint | None] = [None] * SLOT_COUNT
         self.shards: list[Shard | None] = [None] * SLOT_COUNT
         self.topology: Topology | None = None
-        self.version = 0
         self._servers = servers
         self._counters = counters
         self._remap = remap
@@ -107,7 +105,6 @@ class Table:
         self.topology = topology
         self.shards[:] = topology.by_slot
         self.endpoints[:] = endpoints
-        self.version += 1
         present = self.addresses
         if self._any is not None and self._any.address not in self.primaries:
             self._any = None

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from redis_middleware.commands import SLOT_COUNT
 from redis_middleware.redispy.view import ServerAddress
 
 __all__ = ["Node", "Shard", "Topology"]
-
-_SLOTS = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,6 @@ class Node:
         id: its node ID; empty where the reply did not tell.
         is_primary: whether it is a primary.
         health: ``"online"``, ``"loading"`` or ``"failed"``, as CLUSTER SHARDS has it.
-        replication_offset: bytes of the replication stream that it has; 0 where not told.
         zone: its availability zone; ``None`` where not told.
     """
 
@@ -29,7 +27,6 @@ class Node:
     id: str = ""
     is_primary: bool = True
     health: str = "online"
-    replication_offset: int = 0
     zone: str | None = None
 
 
@@ -60,7 +57,7 @@ class Topology:
 
     def __init__(self, shards: Sequence[Shard]) -> None:
         self.shards = tuple(shards)
-        by_slot: list[Shard | None] = [None] * _SLOTS
+        by_slot: list[Shard | None] = [None] * SLOT_COUNT
         for shard in self.shards:
             for first, last in shard.ranges:
                 by_slot[first : last + 1] = [shard] * (last + 1 - first)

@@ -17,7 +17,7 @@ from redis_middleware_plugins.slot_routing.many_nodes import ManyNodes
 from redis_middleware_plugins.slot_routing.reading import may_read_replica
 from redis_middleware_plugins.slot_routing.splitting import MaySplit, Splitter
 
-__all__ = ["Way", "Ways"]
+__all__ = ["Way", "Ways", "as_it_is"]
 
 Way = Callable[[Command], Flow | None]
 """Takes a command to where it belongs: by a flow, or by its target alone."""
@@ -59,7 +59,7 @@ class Ways(dict[CommandSpec, Way]):
         if deployment.is_cluster is None:
             return self._first
         if not deployment.is_cluster:
-            return _nothing if deployment.target is None else self._to_target
+            return as_it_is if deployment.target is None else self._to_target
         if spec.first_key == 1:
             reads_replicas = deployment.reading is not None and may_read_replica(spec)
             return self._quick_read if reads_replicas else self._quick
@@ -76,8 +76,8 @@ class Ways(dict[CommandSpec, Way]):
         command.target = self._deployment.target
 
 
-def _nothing(command: Command) -> None:
-    return None
+def as_it_is(command: Command) -> None:
+    """The way of a command that goes where the client sends it."""
 
 
 def _quick(deployment: Deployment) -> Way:

@@ -276,3 +276,41 @@ async def test_after_a_failover(clean_cluster: Cluster, is_async: bool) -> None:
 
 def _primaries(servers: Cluster) -> list[Server]:
     return [node for node in servers.nodes if node.command("ROLE")[0] == "master"]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("is_pipeline", [False, True])
+async def test_every_spelling_has_the_shape_of_a_single_servers_reply(
+    clean_cluster: Cluster, clean_standalone: Server, options: Any, is_pipeline: bool
+) -> None:
+    """Names as bytes, in lower case or in two words, which redis-py does not parse replies to."""
+    commands: list[tuple[str, ...]] = [
+        ("INFO", "server"),
+        ("MEMORY STATS",),
+        ("PUBSUB NUMSUB", "news", "sport"),
+        ("PUBSUB SHARDNUMSUB", "news"),
+        ("SCRIPT EXISTS", _SHA, "0" * 40),
+        ("CLIENT LIST",),
+        ("LATENCY LATEST",),
+        ("DBSIZE",),
+    ]
+    spellings: list[tuple[Any, ...]] = []
+    for name, *arguments in commands:
+        for spelt in (name, name.lower(), name.encode()):
+            spellings += [(spelt, *arguments), (*spelt.split(), *arguments)]
+    shapes = []
+    for servers in (clean_cluster, clean_standalone):
+        async with either(servers, is_async=False, **options) as client:
+            if is_pipeline:
+                replies = await run_pipeline(client, *spellings)
+            else:
+                replies = [await run(client, *spelling) for spelling in spellings]
+        shapes.append([_shape(reply) for reply in replies])
+    assert dict(zip(spellings, shapes[0], strict=True)) == dict(
+        zip(spellings, shapes[1], strict=True)
+    )
+
+
+def _shape(reply: Any) -> Any:
+    first = reply[0] if isinstance(reply, list | tuple) and reply else None
+    return type(reply), type(first)

@@ -8,7 +8,7 @@ from redis_middleware.testing import command
 from redis_middleware_plugins.slot_routing.info import merged_info, merged_memory_stats
 
 
-def _info(*replies: dict[str, Any]) -> dict[str, Any]:
+def _info(*replies: Any) -> Any:
     return merged_info(command("INFO"), replies)
 
 
@@ -108,3 +108,13 @@ def test_memory_stats() -> None:
         "db.0": {"overhead.hashtable.main": 5},
         "allocator": "libc",
     }
+
+
+def test_what_is_not_parsed_is_the_first_nodes() -> None:
+    """Texts and flat lists, as redis-py leaves them without a callback, are not taken apart."""
+    assert _info(b"redis_version:9.1", b"redis_version:8.0") == b"redis_version:9.1"
+    flat = [b"peak.allocated", 1]
+    assert merged_memory_stats(command("MEMORY STATS"), [flat, flat]) == flat
+    named = {b"keys.count": 1, b"keys.bytes-per-key": 2}
+    merged = merged_memory_stats(command("MEMORY STATS"), [named, named])
+    assert merged == {b"keys.count": 2, b"keys.bytes-per-key": 2}

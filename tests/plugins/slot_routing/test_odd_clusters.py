@@ -272,3 +272,29 @@ async def test_wrong_password_on_one_node_async(odd_cluster: Cluster, locked: Se
             assert reply is True
         else:
             assert isinstance(reply, redis.AuthenticationError)
+
+
+@pytest.mark.parametrize(
+    ("permitted", "is_routed"), [("+cluster|slots", True), ("+cluster|shards", True), ("", False)]
+)
+def test_users_with_few_rights(
+    odd_cluster: Cluster, caplog: pytest.LogCaptureFixture, permitted: str, is_routed: bool
+) -> None:
+    """Either question for the topology will do; without any a warning says what is amiss."""
+    for server in odd_cluster.nodes:
+        server.command(
+            "ACL", "SETUSER", "poor", "reset", "on", ">secret", "~*", "+@connection", "+set",
+            *permitted.split(),
+        )  # fmt: skip
+    first = odd_cluster.nodes[0]
+    with _routed(HOST, first.port, username="poor", password="secret") as client:
+        foreign = next(key for key in _KEYS if key not in _keys_at(odd_cluster, first))
+        if is_routed:
+            assert client.set(foreign, 1) is True
+        else:
+            with pytest.raises(redis.exceptions.MovedError):
+                client.set(foreign, 1)
+    warnings = [record.message for record in caplog.records if "this user" in record.message]
+    assert len(warnings) == (0 if is_routed else 1)
+    for server in odd_cluster.nodes:
+        server.command("ACL", "DELUSER", "poor")

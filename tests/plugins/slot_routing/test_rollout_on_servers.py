@@ -24,6 +24,7 @@ from redis_middleware_plugins.slot_routing.routes import CrossDeploymentError
 
 KEYS = [f"key:{number}" for number in range(300)]
 EVENTUALLY = 15.0
+_SCRIPT = "return redis.call('INCR', KEYS[1])"
 
 
 class Sides:
@@ -111,6 +112,19 @@ def test_prefix_routes_send_keys_to_their_deployment(sides: Sides) -> None:
         assert client.delete("user:1", "sessions:1", "sessions:2") == 3
 
 
+def test_a_transaction_without_keys_is_of_the_deployment_that_is_watched(sides: Sides) -> None:
+    """Keys of a route are watched: what has no keys of its own is carried out there too."""
+    with (
+        _wrapped(sides, routes=[{"keys": "c:*", "to": "cluster"}]) as client,
+        client.pipeline() as pipe,
+    ):
+        pipe.watch("c:1")
+        pipe.multi()
+        pipe.info("cluster")
+        (information,) = pipe.execute()
+        assert information["cluster_enabled"] == 1
+
+
 def test_watched_keys_are_of_one_deployment(sides: Sides) -> None:
     """A connection under WATCH is one to the deployment of its keys."""
     with _wrapped(sides, routes=ROUTES) as client, client.pipeline() as pipeline:
@@ -122,6 +136,42 @@ def test_watched_keys_are_of_one_deployment(sides: Sides) -> None:
         assert sides.has("sessions:w") == {"new"}
         with pytest.raises(CrossDeploymentError):
             pipeline.watch("sessions:w", "user:w")
+
+
+def test_scripts_run_with_keys_of_any_deployment(sides: Sides) -> None:
+    """By themselves, in pipelines and in transactions, also where only one side has them yet."""
+    with _wrapped(sides, routes=[{"keys": "c:*", "to": "cluster"}]) as client:
+        client.script_flush()
+        script = client.register_script(_SCRIPT)
+        sides.old.command("SCRIPT LOAD", _SCRIPT)
+        for is_transaction in (False, True):
+            client.delete("c:1")
+            pipe = client.pipeline(transaction=is_transaction)
+            script(keys=["c:1"], client=pipe)
+            assert pipe.execute() == [1]
+            client.script_flush()
+            with client.pipeline(transaction=is_transaction) as pipe:
+                pipe.watch("c:1")
+                pipe.multi()
+                script(keys=["c:1"], client=pipe)
+                assert pipe.execute() == [2]
+        assert [script(keys=["c:1"]), script(keys=["a"])] == [3, 1]
+
+
+async def test_async_scripts_run_with_keys_of_any_deployment(sides: Sides) -> None:
+    """The same for redis.asyncio."""
+    bare = redis.asyncio.Redis(host=sides.old.host, port=sides.old.port)
+    settings = _table(sides, routes=[{"keys": "c:*", "to": "cluster"}])
+    async with wrap(bare, settings, plugins=[SlotRouting]) as client:
+        await client.script_flush()
+        script = client.register_script(_SCRIPT)
+        sides.old.command("SCRIPT LOAD", _SCRIPT)
+        for is_transaction in (False, True):
+            await client.delete("c:1")
+            pipe = client.pipeline(transaction=is_transaction)
+            await script(keys=["c:1"], client=pipe)
+            await script(keys=["c:1"], client=pipe)
+            assert await pipe.execute() == [1, 2]
 
 
 def test_what_cannot_be_split_is_refused_and_not_sent(sides: Sides) -> None:

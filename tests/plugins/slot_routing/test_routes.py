@@ -8,7 +8,6 @@ import pytest
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
-from redis_middleware.commands import key_slot
 from redis_middleware_plugins.slot_routing.rollout import RolloutSettings
 from redis_middleware_plugins.slot_routing.routes import (
     CrossDeploymentError,
@@ -66,7 +65,7 @@ def test_keys_of_one_slot_are_of_one_deployment_at_any_percentage() -> None:
     routes = Routes(rollout=_rollout(to="new", percent=37))
     for number in range(200):
         keys = [b"{%d}:%s" % (number, name) for name in (b"a", b"b")]
-        assert routes.of_all("SINTERSTORE", keys) == routes.of(keys[0], key_slot(keys[0]))
+        assert routes.of_all("SINTERSTORE", keys) == routes.of(keys[0])
 
 
 def test_keys_of_several_deployments_are_refused_by_name() -> None:

@@ -13,8 +13,8 @@ from redis_middleware import Command
 from redis_middleware.commands import key_slot
 from redis_middleware.testing import client_view, command
 from redis_middleware_plugins.slot_routing.outcomes import partly_done
+from redis_middleware_plugins.slot_routing.slots import SlotsOfKeys
 from redis_middleware_plugins.slot_routing.splitting import (
-    SlotsOfKeys,
     Split,
     Splitting,
     splitting_of,

@@ -138,6 +138,33 @@ async def test_watched_keys_guard_an_async_transaction(clean_cluster: Cluster) -
             await pipe.execute()
 
 
+def test_a_transaction_without_keys_runs_where_keys_are_watched(clean_cluster: Cluster) -> None:
+    """It is guarded by them like any other."""
+    key = key_at(clean_cluster, clean_cluster.primaries[1])
+    with routed(clean_cluster) as client, client.pipeline() as pipe:
+        pipe.watch(key)
+        pipe.multi()
+        assert pipe.ping().eval("return 1", 0).execute() == [True, 1]
+        pipe.watch(key)
+        client.set(key, 1)
+        pipe.multi()
+        pipe.ping()
+        with pytest.raises(WatchError):
+            pipe.execute()
+
+
+async def test_an_async_transaction_without_keys_runs_where_keys_are_watched(
+    clean_cluster: Cluster,
+) -> None:
+    """The same for redis.asyncio."""
+    key = key_at(clean_cluster, clean_cluster.primaries[1])
+    async with routed_async(clean_cluster) as client, client.pipeline() as pipe:
+        await pipe.watch(key)
+        pipe.multi()
+        pipe.ping()
+        assert await pipe.execute() == [True]
+
+
 def test_keys_of_two_servers_are_not_watched_together(clean_cluster: Cluster) -> None:
     """The second WATCH is refused: its server is another one."""
     first, second = (key_at(clean_cluster, server) for server in clean_cluster.primaries[:2])
