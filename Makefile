@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 LOWEST := .venv-lowest
+LOWEST_SUITES := background discovery flows integration plugins reload settings
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
@@ -37,10 +38,12 @@ workers ?= 3
 test: venv  ## Run the whole test suite on real servers, by several workers
 	$(BIN)/python -m pytest --numprocesses $(workers) --dist loadfile $(args)
 
-test-lowest: venv  ## Run the suites of the engine on the lowest redis-py that is supported
+test-lowest: venv  ## Run the engine's and the plugins' suites on the lowest versions of everything
 	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
-	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' redis==7.0.1
-	$(LOWEST)/bin/python -m pytest tests/integration tests/flows tests/reload $(args)
+	$(BIN)/python -m tools.lowest_versions > $(LOWEST)/versions.txt
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint $(LOWEST)/versions.txt --editable '.[test]'
+	$(LOWEST)/bin/python -m pytest $(addprefix tests/,$(LOWEST_SUITES)) $(args)
 
 lint: venv  ## Check style and format
 	$(BIN)/ruff check

@@ -79,12 +79,10 @@ class Reads:
         name = identity(command) if cache.may_answer(command) else None
         if name is None:
             return (yield from _read_past(command, store, key))
-        if not (yield from cache.regain_trust()):
-            # What is read from the server now must not be followed by what is in memory.
-            store.invalidate([key])
-        entry = store.entries.get(name)
-        if entry is not None and self._serves(entry, command):
-            return entry.handed_out()
+        if (yield from cache.regain_trust()):
+            entry = store.entries.get(name)
+            if entry is not None and self._serves(entry, command):
+                return entry.handed_out()
         rule.counts.misses += 1
         cache.look_around()
         if cache.is_watched:

@@ -77,22 +77,21 @@ class SeveralReads:
         """Answer with what is there, and ask for the rest."""
         cache = self._cache
         args, store = command.args, cache.store
-        if not (yield from cache.regain_trust()):
-            store.invalidate(keys)
+        is_trusted = yield from cache.regain_trust()
         parts = [_Part(argument, key) for argument, key in zip(args[1:], keys, strict=True)]
         for part in parts:
-            self._look_up(store, part)
+            self._look_up(store, part, is_trusted=is_trusted)
         missing = [part for part in parts if not part.is_known]
         if missing:
             yield from self._ask(command, store, missing, is_all=len(missing) == len(parts))
         return [part.value for part in parts]
 
-    def _look_up(self, store: Store, part: _Part) -> None:
+    def _look_up(self, store: Store, part: _Part, *, is_trusted: bool) -> None:
         rule = self._cache.rules.of(part.key)
         if rule is None or type(part.argument) not in (str, bytes):
             return
         part.rule = rule
-        for name in (part.name, part.nil_name):
+        for name in (part.name, part.nil_name) if is_trusted else ():
             entry = store.entries.get(name)
             if entry is not None and self._cache.clock() < entry.as_is_until:
                 rule.counts.hits += 1

@@ -136,4 +136,8 @@ class SlotsOfKeys:
 
 
 def _is_utf_8(encode: Callable[[Any], bytes]) -> bool:
-    return encode(_EURO) == _EURO.encode()
+    try:
+        return encode(_EURO) == _EURO.encode()
+    except UnicodeEncodeError:
+        # Many encodings have no such character.
+        return False

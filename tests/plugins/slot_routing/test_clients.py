@@ -207,3 +207,11 @@ def test_each_client_has_a_plugin_of_its_own(clean_cluster: Cluster) -> None:
         unwrap(first)
         wrap(second, plugins=[plugin])
         assert second.get("a") == b"1"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-16"])
+async def test_clients_of_other_encodings(clean_cluster: Cluster, encoding: str) -> None:
+    """The slot of a text is that of the bytes that the client makes of it."""
+    async with routed_async(clean_cluster, encoding=encoding) as client:
+        assert await client.set("a", "text") is True
+        assert await client.mget("a", "b", "c") == ["text".encode(encoding), None, None]

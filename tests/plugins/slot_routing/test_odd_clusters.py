@@ -287,7 +287,8 @@ def test_users_with_few_rights(
             *permitted.split(),
         )  # fmt: skip
     first = odd_cluster.nodes[0]
-    with _routed(HOST, first.port, username="poor", password="secret") as client:
+    bare = redis.Redis(host=HOST, port=first.port, username="poor", password="secret")
+    with wrap(bare, {}, plugins=[SlotRouting]) as client:
         foreign = next(key for key in _KEYS if key not in _keys_at(odd_cluster, first))
         if is_routed:
             assert client.set(foreign, 1) is True

@@ -161,7 +161,7 @@ def test_scripts_run_with_keys_of_any_deployment(sides: Sides) -> None:
 async def test_async_scripts_run_with_keys_of_any_deployment(sides: Sides) -> None:
     """The same for redis.asyncio."""
     bare = redis.asyncio.Redis(host=sides.old.host, port=sides.old.port)
-    settings = _table(sides, routes=[{"keys": "c:*", "to": "cluster"}])
+    settings = {"slot_routing": _table(sides, routes=[{"keys": "c:*", "to": "cluster"}])}
     async with wrap(bare, settings, plugins=[SlotRouting]) as client:
         await client.script_flush()
         script = client.register_script(_SCRIPT)

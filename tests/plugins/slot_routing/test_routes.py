@@ -77,7 +77,7 @@ def test_keys_of_several_deployments_are_refused_by_name() -> None:
     message = str(refused.value)
     assert isinstance(refused.value, RedisError)
     assert message.startswith("SINTERSTORE was not sent")
-    assert "client: 'user:1', 'user:2', 'user:3' and 1 more; sessions: 'sessions:1'" in message
+    assert "client: b'user:1', b'user:2', b'user:3' and 1 more; sessions: b'sessions:1'" in message
     assert "slot_routing.routes" in message
     assert refused.value.deployments["sessions"] == (b"sessions:1",)
 
