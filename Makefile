@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 LOWEST := .venv-lowest
-LOWEST_SUITES := background discovery flows integration plugins reload settings
+LOWEST_SUITES := discovery flows integration plugins/key_access plugins/size_guard reload settings
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 

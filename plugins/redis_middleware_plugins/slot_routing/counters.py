@@ -47,9 +47,9 @@ class NodeCounts:
         self.seconds = 0.0
         self.latency = Average()
 
-    def sent(self, seconds: float) -> None:
-        """Count a command and how long it took."""
-        self.commands += 1
+    def sent(self, seconds: float, commands: int = 1) -> None:
+        """Count a command, or several, and how long they took, added up."""
+        self.commands += commands
         self.seconds += seconds
 
     def failed(self, error: BaseException) -> None:

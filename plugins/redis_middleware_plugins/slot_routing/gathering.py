@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator
 from typing import Any
 
 from redis_middleware import Command
+from redis_middleware.groups import has_exceptions
 from redis_middleware_plugins.slot_routing.deployment import Deployment
 
 __all__ = ["gather"]
@@ -35,14 +37,16 @@ def gather(deployment: Deployment, commands: list[Command]) -> Generator[Any, An
     deployment.wrote(commands)
     replies: list[Any] = yield commands
     seconds = deployment.clock() - began
-    for index, endpoint in enumerate(endpoints):
-        endpoint.counts.sent(seconds)
-        if isinstance(replies[index], Exception):
-            try:
-                replies[index] = yield from deployment.recover(
-                    commands[index], replies[index], endpoint, began
-                )
-            except Exception as error:
-                replies[index] = error
+    for endpoint, count in Counter(endpoints).items():
+        endpoint.counts.sent(seconds * count, count)
+    if has_exceptions(replies):
+        for index, endpoint in enumerate(endpoints):
+            if isinstance(replies[index], Exception):
+                try:
+                    replies[index] = yield from deployment.recover(
+                        commands[index], replies[index], endpoint, began
+                    )
+                except Exception as error:
+                    replies[index] = error
     deployment.wrote(commands)
     return replies
