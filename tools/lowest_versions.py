@@ -1,4 +1,4 @@
-"""``python -m tools.lowest_versions``: the lowest versions that are supported, as pip's constraints.
+"""``python -m tools.lowest_versions``: the lowest versions supported, as constraints of pip's.
 
 They are read from ``pyproject.toml``: of what the package needs, and of its extras for users. The
 extras for developers are not among them.

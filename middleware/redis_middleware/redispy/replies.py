@@ -45,25 +45,26 @@ def read_replies(
     Raises:
         Exception: the connection is of no more use.
     """
-    received = received_replies(connection)
-    known, callbacks = parser.response_callbacks, {}
+    received, append = received_replies(connection), replies.append
+    callback = last_name = None
     for index, command in enumerate(commands):
         if asking and index in asking:
             yield from skip_reply(connection)
         name, options = command.args[0], command.options
-        has_options = len(options) > ("keys" in options)
-        if has_options and not _OPTIONS_OF_READING.isdisjoint(options):
-            replies.append((yield from _parsed(connection, name, options, parser)))
-            continue
+        has_options = False
+        if options:
+            has_options = len(options) > ("keys" in options)
+            if not _OPTIONS_OF_READING.isdisjoint(options):
+                append((yield from _parsed(connection, name, options, parser)))
+                continue
         reply = received()
         if reply.__class__ not in _PLAIN:
             reply = yield from _unusual(connection, reply)
             if isinstance(reply, ResponseError):
-                replies.append(reply)
+                append(reply)
                 continue
-        if name not in callbacks:
-            callbacks[name] = known.get(name)
-        callback = callbacks[name]
+        if name is not last_name:
+            last_name, callback = name, parser.response_callbacks.get(name)
         if callback is not None:
             try:
                 reply = callback(reply, **_given(options)) if has_options else callback(reply)
@@ -72,7 +73,7 @@ def read_replies(
             except Exception as error:
                 # The reply was read: this is the command's own failure.
                 reply = error
-        replies.append(reply)
+        append(reply)
 
 
 def skip_reply(connection: Any) -> Steps:
