@@ -176,7 +176,9 @@ def test_keys_of_any_kind(clean_standalone: Server) -> None:
     """Keys that are no text, empty, very long, integers, memoryviews: counted, never an error."""
     client, plugin = _wrapped(redis.Redis(port=clean_standalone.port))
     long_key = b"long:" + b"x" * 1_000_000
-    for key in (b"\xff\xfe", b"", 12, 1.5, memoryview(b"view"), bytearray(b"array"), long_key):
+    # redis-py 7 with hiredis refuses a bytearray.
+    array = bytearray(b"array") if redis.__version__ >= "8" else b"array"
+    for key in (b"\xff\xfe", b"", 12, 1.5, memoryview(b"view"), array, long_key):
         client.get(key)
     client.get(long_key)
     report = plugin.report()

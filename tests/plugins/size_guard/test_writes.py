@@ -161,7 +161,16 @@ def test_observe_only_counts(caplog: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [b"x", "x", "ü" * 400, bytearray(b"x" * 9), memoryview(b"x" * 9), 5, 2.5]
+    "value",
+    [
+        *(b"x", "x", "ü" * 400, memoryview(b"x" * 9), 5, 2.5),
+        pytest.param(
+            bytearray(b"x" * 9),
+            marks=pytest.mark.skipif(
+                redis.__version__ < "8", reason="redis-py 7 with hiredis refuses a bytearray"
+            ),
+        ),
+    ],
 )
 def test_values_of_every_type_are_sent_as_ever(clean_standalone: Server, value: Any) -> None:
     """What redis-py takes arrives as without the guard."""
