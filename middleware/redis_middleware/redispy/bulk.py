@@ -42,22 +42,25 @@ def pack_commands(connection: Any, requests: Sequence[tuple[Any, ...]]) -> list[
     Raises:
         DataError: an argument is of a type that redis-py refuses.
     """
-    if HIREDIS_AVAILABLE and _packs_like_hiredis(connection):
-        names = {args[0] for args in requests}
-        if all(isinstance(name, str) and " " not in name for name in names):
-            try:
-                packed = [hiredis.pack_command(args) for args in requests]
-            except TypeError:
-                # A type that hiredis does not know: redis-py makes bytes of it, or refuses it.
-                pass
-            else:
-                return [b"".join(packed)] if sum(map(len, packed)) <= _JOINED else packed
+    names = {args[0] for args in requests}
+    if _packs_like_hiredis(connection) and all([_is_one_word(name) for name in names]):
+        try:
+            packed = [hiredis.pack_command(args) for args in requests]
+        except TypeError:
+            # A type that hiredis does not know: redis-py makes bytes of it, or refuses it.
+            pass
+        else:
+            return [b"".join(packed)] if sum(map(len, packed)) <= _JOINED else packed
     chunks: list[bytes] = connection.pack_commands(requests)
     return chunks
 
 
+def _is_one_word(name: Any) -> bool:
+    return isinstance(name, str) and " " not in name
+
+
 def _packs_like_hiredis(connection: Any) -> bool:
-    if type(connection).pack_commands not in _PACKING:
+    if not HIREDIS_AVAILABLE or type(connection).pack_commands not in _PACKING:
         return False
     packer = getattr(connection, "_command_packer", None)
     if packer is not None:

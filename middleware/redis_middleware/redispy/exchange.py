@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import redis
 import redis.asyncio
@@ -49,6 +49,9 @@ async def exchange_async(commands: Sequence[Command], others: Others) -> Any:
     return await drive_async(_exchange(commands, parts, rest, others))
 
 
+_NOWHERE: Final = frozenset({None})
+
+
 class _Part:
     """What goes to one server, over one connection."""
 
@@ -76,12 +79,15 @@ class _Part:
 
 def _parts(commands: Sequence[Command]) -> tuple[list[_Part], list[int]]:
     """The commands by server, and the indexes of those that have none."""
+    targets = [command.target for command in commands]
+    if set(targets) == _NOWHERE:
+        return [], list(range(len(commands)))
     by_target: dict[Any, list[int]] = {}
-    for index, command in enumerate(commands):
+    for index, target in enumerate(targets):
         try:
-            by_target[command.target].append(index)
+            by_target[target].append(index)
         except KeyError:
-            by_target[command.target] = [index]
+            by_target[target] = [index]
     parts: dict[Any, _Part] = {}
     rest: list[int] = []
     asking: set[int] = set()

@@ -47,16 +47,18 @@ def read_replies(
     """
     received, append = received_replies(connection), replies.append
     callback = last_name = None
+    has_options = False
     for index, command in enumerate(commands):
         if asking and index in asking:
             yield from skip_reply(connection)
         name, options = command.args[0], command.options
-        has_options = False
         if options:
             has_options = len(options) > ("keys" in options)
             if not _OPTIONS_OF_READING.isdisjoint(options):
                 append((yield from _parsed(connection, name, options, parser)))
                 continue
+        else:
+            has_options = False
         reply = received()
         if reply.__class__ not in _PLAIN:
             reply = yield from _unusual(connection, reply)

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from redis_middleware import Command, Flow
 from redis_middleware.commands import CommandSpec
+from redis_middleware.groups import has_exceptions
 from redis_middleware.notes import note_split
 from redis_middleware_plugins.slot_routing.outcomes import raise_first
 from redis_middleware_plugins.slot_routing.refusing import CrossSlotError, not_split, shown_key
@@ -122,13 +123,13 @@ class Split(Generic[Place]):
             Exception: the first failure; that of a write tells how far it came, see
                 :func:`~redis_middleware_plugins.slot_routing.outcomes.partly_done`.
         """
-        for reply in replies:
-            if isinstance(reply, Exception):
-                try:
-                    self._fail(reply, replies)
-                finally:
-                    # The traceback holds this frame.
-                    del reply
+        if has_exceptions(replies):
+            reply = next(reply for reply in replies if isinstance(reply, Exception))
+            try:
+                self._fail(reply, replies)
+            finally:
+                # The traceback holds this frame.
+                del reply
         return self._splitting.merge(self, replies)
 
     def in_order_of_keys(self, replies: Sequence[Sequence[Any]]) -> list[Any]:
