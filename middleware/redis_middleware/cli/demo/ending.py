@@ -6,6 +6,7 @@ import resource
 import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from rich.console import Console
@@ -49,7 +50,7 @@ def print_summary(
         out.print(comparison(stage.before, stage.after))
     if with_details and stage.traced:
         out.print(trace_tree(stage.traced))
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT_OF_MAXRSS / _MIB
+    own = _most_memory() / _MIB
     servers = [
         server.command("INFO", "memory")["used_memory_rss"] / _MIB
         for server in stage.servers.primaries
@@ -58,6 +59,16 @@ def print_summary(
         f"\nMemory: {own:.0f} MiB at most in this process, {sum(servers):.0f} MiB in the servers.",
         soft_wrap=True,
     )
+
+
+def _most_memory() -> int:
+    """The most bytes of memory that this process ever had."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT_OF_MAXRSS
+    # Elsewhere than in this file Linux counts what the process had that it was started from.
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def print_connecting(out: Console, stage: Stage) -> None:
