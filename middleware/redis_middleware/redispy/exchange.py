@@ -49,7 +49,7 @@ async def exchange_async(commands: Sequence[Command], others: Others) -> Any:
     return await drive_async(_exchange(commands, parts, rest, others))
 
 
-_NOWHERE: Final = frozenset({None})
+_NOWHERE: Final = frozenset({id(None)})
 
 
 class _Part:
@@ -79,19 +79,21 @@ class _Part:
 
 def _parts(commands: Sequence[Command]) -> tuple[list[_Part], list[int]]:
     """The commands by server, and the indexes of those that have none."""
-    targets = [command.target for command in commands]
+    # Nodes of redis-py's clusters cannot be hashed before redis-py 8.
+    targets = [id(command.target) for command in commands]
     if set(targets) == _NOWHERE:
         return [], list(range(len(commands)))
-    by_target: dict[Any, list[int]] = {}
-    for index, target in enumerate(targets):
+    by_target: dict[int, list[int]] = {}
+    for index, target_id in enumerate(targets):
         try:
-            by_target[target].append(index)
+            by_target[target_id].append(index)
         except KeyError:
-            by_target[target] = [index]
+            by_target[target_id] = [index]
     parts: dict[Any, _Part] = {}
     rest: list[int] = []
     asking: set[int] = set()
-    for target, indexes in by_target.items():
+    for indexes in by_target.values():
+        target = commands[indexes[0]].target
         server = target if isinstance(target, Server) else _server_of(target)
         if server is None:
             rest += indexes

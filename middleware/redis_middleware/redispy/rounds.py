@@ -82,7 +82,7 @@ class Prepared:
         """Put a round's commands into the pipeline's queue."""
         assert self.batch is not None
         is_queued = self.first and commands == list(self.batch.commands)
-        if not is_queued or {command.target for command in commands} != {None}:
+        if not is_queued or any([command.target is not None for command in commands]):
             self.queue.write(self.pipe, commands)
         self._begin_round()
 
