@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
-from redis_middleware import Command, Flow
+from redis_middleware import NIL, Command, Flow
 from redis_middleware.commands import CommandSpec
 from redis_middleware_plugins.size_guard.asking import ask
 from redis_middleware_plugins.size_guard.caps import Caps
@@ -78,7 +78,7 @@ class Writes:
         """Around such a write that was judged: with a time to live, or trimmed."""
         keys = list(command.keys)
         sent = self._caps.write(command, keys[0]) if keys else command
-        return (yield from self._send(sent, self._caps.expiries(command, keys)))
+        return _returned((yield from self._send(sent, self._caps.expiries(command, keys))))
 
     def store(self, command: Command) -> Flow | None:
         """Around a write that stores a result and replies with its size, if it does store it."""
@@ -94,7 +94,7 @@ class Writes:
             if reply > limit.lowest:
                 self._sizes.put(key, reply)
                 self._judge.report(limit, key, command, reply)
-        return reply
+        return _returned(reply)
 
     def grow(self, command: Command) -> Flow:
         """Around a write that adds to what is there."""
@@ -120,7 +120,7 @@ class Writes:
                 return (yield from self._grow(command, growth, key, limit, added, 0, asks=True))
             reply = yield command
             self._learn(command, growth, key, limit, added, reply, None)
-            return reply
+            return _returned(reply)
         # The commands of a pipeline are judged before any of them is sent: each counts for those
         # behind it.
         pending = self._sizes.reserve(key, added)
@@ -183,7 +183,7 @@ class Writes:
         reply = strict_reply(command, replies[0]) if strict else replies[0]
         size = replies[-1] if asks else None
         self._learn(command, growth, key, limit, added, reply, size)
-        return reply
+        return _returned(reply)
 
     def _plan(self, spec: CommandSpec) -> tuple[Growth, bool, bool]:
         """How a command makes its key grow, whether its arguments are judged, and whether neither
@@ -288,3 +288,8 @@ class Writes:
                 self._sizes.add(key, reply)
         else:
             self._sizes.add(key, added)
+
+
+def _returned(reply: Any) -> Any:
+    """The reply of a write as a flow returns it: among several replies nil came as ``None``."""
+    return NIL if reply is None else reply

@@ -13,6 +13,7 @@ from tests.plugins.size_guard.guarded import calls, found, guard_of, guarded
 
 from redis_middleware import wrap
 from redis_middleware.embedded import Cluster, Server
+from redis_middleware.testing import Script
 from redis_middleware_plugins.size_guard import SizeGuard, SizeGuardSettings, ValueTooLarge
 
 GROW: dict[str, Callable[[Any, int], Any]] = {
@@ -368,3 +369,11 @@ def test_the_commands_of_a_pipeline_count_together(
         assert client.llen("k") == 7
         pipe = client.pipeline(transaction=transaction)
         assert pipe.rpush("k", 1).rpush("k", 2).execute() == [8, 9]
+
+
+def test_a_write_that_made_nothing_and_was_sampled() -> None:
+    """Its nil comes through, also where the length was asked for in the same round trip."""
+    guard = SizeGuard(SizeGuardSettings(), random=lambda: 0.0)
+    for _ in range(3):
+        script = Script(guard).answers(lambda command: None if command.name == "XADD" else 0)
+        assert script.run("XADD", "missing", "NOMKSTREAM", "*", "a", "2") is None
