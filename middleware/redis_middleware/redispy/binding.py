@@ -14,9 +14,10 @@ import redis
 import redis.asyncio
 
 from redis_middleware.command import Command
-from redis_middleware.redispy.exchange import exchange, exchange_async
+from redis_middleware.redispy.exchange import exchange
 from redis_middleware.redispy.modules import MODULES_WITH_PIPELINES
 from redis_middleware.redispy.servers import Server
+from redis_middleware.redispy.steps import Steps, drive, drive_async
 from redis_middleware.redispy.view import AnyClient
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class Binding:
         "thin",
     )
 
+    drive: Callable[[Steps], Any]
+
     def __init__(self, client: Any, middleware: Middleware) -> None:
         self.middleware = middleware
         self.lease: Lease | None = None
@@ -139,6 +142,31 @@ class Binding:
             return _past_middleware(target, "execute_command")(*command.args, **command.options)
         options = {**command.options, "target_nodes": target}
         return self.call("execute_command", *command.args, **options)
+
+    def send_many(self, commands: Sequence[Command]) -> Any:
+        """Send several, each to its target; failures are among the replies."""
+        return self.drive(exchange(commands, self._send_others))
+
+    def _send_others(self, commands: Sequence[Command]) -> Steps:
+        replies: list[Any] = [None] * len(commands)
+        part: list[Any] = []
+        reply: Any = None
+        for target, indexes in _by_target(commands):
+            try:
+                if len(indexes) == 1:
+                    part = [(yield self.send(commands[indexes[0]]))]
+                else:
+                    pipe = self.pipe(target, [commands[index] for index in indexes])
+                    part = yield pipe.execute(raise_on_error=False)
+            except Exception as error:
+                part = [error] * len(indexes)
+            for index, reply in zip(indexes, part, strict=True):
+                replies[index] = reply
+        try:
+            return replies
+        finally:
+            # The traceback of an error among them may hold this frame.
+            del replies, part, reply
 
     def pipe(self, target: Any, commands: Sequence[Command]) -> Any:
         """A redis-py pipeline, not a transaction, with these commands in it."""
@@ -202,32 +230,8 @@ class SyncBinding(Binding):
     """The transport of a sync client."""
 
     __slots__ = ()
+    drive = staticmethod(drive)
     sleep = staticmethod(time.sleep)
-
-    def send_many(self, commands: Sequence[Command]) -> Any:
-        """Send several, each to its target; failures are among the replies."""
-        return exchange(commands, self._send_others)
-
-    def _send_others(self, commands: Sequence[Command]) -> list[Any]:
-        replies: list[Any] = [None] * len(commands)
-        part: list[Any] = []
-        reply: Any = None
-        for target, indexes in _by_target(commands):
-            try:
-                if len(indexes) == 1:
-                    part = [self.send(commands[indexes[0]])]
-                else:
-                    pipe = self.pipe(target, [commands[index] for index in indexes])
-                    part = pipe.execute(raise_on_error=False)
-            except Exception as error:
-                part = [error] * len(indexes)
-            for index, reply in zip(indexes, part, strict=True):
-                replies[index] = reply
-        try:
-            return replies
-        finally:
-            # The traceback of an error among them may hold this frame.
-            del replies, part, reply
 
     def close(self, *args: Any, **kwargs: Any) -> Any:
         """Close the client, and what plugins do beside it."""
@@ -239,32 +243,8 @@ class AsyncBinding(Binding):
     """The transport of an async client."""
 
     __slots__ = ()
+    drive = staticmethod(drive_async)
     sleep = staticmethod(asyncio.sleep)
-
-    def send_many(self, commands: Sequence[Command]) -> Any:
-        """Send several, each to its target; failures are among the replies."""
-        return exchange_async(commands, self._send_others)
-
-    async def _send_others(self, commands: Sequence[Command]) -> list[Any]:
-        replies: list[Any] = [None] * len(commands)
-        part: list[Any] = []
-        reply: Any = None
-        for target, indexes in _by_target(commands):
-            try:
-                if len(indexes) == 1:
-                    part = [await self.send(commands[indexes[0]])]
-                else:
-                    pipe = self.pipe(target, [commands[index] for index in indexes])
-                    part = await pipe.execute(raise_on_error=False)
-            except Exception as error:
-                part = [error] * len(indexes)
-            for index, reply in zip(indexes, part, strict=True):
-                replies[index] = reply
-        try:
-            return replies
-        finally:
-            # The traceback of an error among them may hold this frame.
-            del replies, part, reply
 
     async def aclose(self, *args: Any, **kwargs: Any) -> Any:
         """Close the client, and what plugins do beside it."""

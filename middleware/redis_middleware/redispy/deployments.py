@@ -23,6 +23,7 @@ from redis_middleware.redispy.connection_settings import (
     settings_of_url,
 )
 from redis_middleware.redispy.servers import AsyncServer, Server, SyncServer
+from redis_middleware.redispy.steps import Steps, drive, drive_async
 from redis_middleware.redispy.view import ServerAddress, pool_address
 
 if TYPE_CHECKING:
@@ -180,16 +181,18 @@ def _told_read_only(before: Any, *, is_async: bool) -> Any:
     See https://redis.io/docs/latest/commands/readonly/.
     """
 
-    def connected(connection: Any) -> None:
-        (connection.on_connect if before is None else partial(before, connection))()
-        connection.send_command("READONLY")
-        connection.read_response()
+    def steps(connection: Any) -> Steps:
+        connecting = (connection.on_connect if before is None else partial(before, connection))()
+        if isawaitable(connecting):
+            yield connecting
+        yield connection.send_command("READONLY")
+        yield connection.read_response()
 
+    def connected(connection: Any) -> None:
+        drive(steps(connection))
+
+    # redis.asyncio asks whether this is a coroutine function.
     async def connected_async(connection: Any) -> None:
-        outcome = (connection.on_connect if before is None else partial(before, connection))()
-        if isawaitable(outcome):
-            await outcome
-        await connection.send_command("READONLY")
-        await connection.read_response()
+        await drive_async(steps(connection))
 
     return connected_async if is_async else connected

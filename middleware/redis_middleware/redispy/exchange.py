@@ -11,18 +11,18 @@ import redis.asyncio
 from redis_middleware.redispy.bulk import pack_commands
 from redis_middleware.redispy.replies import ASKING
 from redis_middleware.redispy.servers import AsyncServer, Server, SyncServer
-from redis_middleware.redispy.steps import Steps, drive, drive_async
+from redis_middleware.redispy.steps import Steps
 
 if TYPE_CHECKING:
     from redis_middleware.command import Command
 
-__all__ = ["exchange", "exchange_async"]
+__all__ = ["exchange"]
 
-Others = Callable[[Sequence["Command"]], Any]
-"""Sends commands that go to no server here; gives their replies, or an awaitable of them."""
+Others = Callable[[Sequence["Command"]], Steps]
+"""Sends commands that go to no server here; gives their replies."""
 
 
-def exchange(commands: Sequence[Command], others: Others) -> Any:
+def exchange(commands: Sequence[Command], others: Others) -> Steps:
     """Send commands together: to all servers before any reply is read.
 
     Args:
@@ -36,17 +36,7 @@ def exchange(commands: Sequence[Command], others: Others) -> Any:
         Exception: what ``others`` raised where no command goes to a server.
     """
     parts, rest = _parts(commands)
-    if not parts:
-        return others(commands)
-    return drive(_exchange(commands, parts, rest, others))
-
-
-async def exchange_async(commands: Sequence[Command], others: Others) -> Any:
-    """The same for servers of an async client."""
-    parts, rest = _parts(commands)
-    if not parts:
-        return await others(commands)
-    return await drive_async(_exchange(commands, parts, rest, others))
+    return _exchange(commands, parts, rest, others) if parts else others(commands)
 
 
 _NOWHERE: Final = frozenset({id(None)})
@@ -143,7 +133,7 @@ def _exchange(
         yield from _write(elsewhere, settle)
         if rest:
             try:
-                settle(rest, (yield others([commands[index] for index in rest])))
+                settle(rest, (yield from others([commands[index] for index in rest])))
             except Exception as error:
                 settle(rest, [error] * len(rest))
         if at_home:

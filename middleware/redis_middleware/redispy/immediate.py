@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from redis_middleware.command import Command
-from redis_middleware.redispy.exchange import exchange, exchange_async
+from redis_middleware.redispy.exchange import exchange
+from redis_middleware.redispy.steps import Steps, drive, drive_async
 
 __all__ = ["AsyncImmediateTransport", "ImmediateTransport"]
 
 
-def _anywhere(target: Any) -> None:
-    return None
+def _anywhere(target: Any) -> Iterable[Any]:
+    return ()
 
 
 class ImmediateTransport:
@@ -22,33 +23,38 @@ class ImmediateTransport:
 
     Args:
         execute: redis-py's method.
-        connect_to: called with a command's target before it is sent; may give an awaitable where
-            the method is async.
+        connect_to: called with a command's target before it is sent; gives the steps to do first.
     """
 
+    _drive: Any = staticmethod(drive)
     sleep: Any = staticmethod(time.sleep)
 
-    def __init__(self, execute: Any, connect_to: Callable[[Any], Any] = _anywhere) -> None:
+    def __init__(
+        self, execute: Any, connect_to: Callable[[Any], Iterable[Any]] = _anywhere
+    ) -> None:
         self._execute = execute
         self._connect_to = connect_to
 
     def send(self, command: Command) -> Any:
         """Send one command."""
-        self._connect_to(command.target)
-        return self._execute(*command.args, **command.options)
+        return self._drive(self._send(command))
 
     def send_many(self, commands: Sequence[Command]) -> Any:
         """Send several; failures are among the replies.
 
         Those with a server as their target go there past the pipeline's connection.
         """
-        return exchange(commands, self._send_others)
+        return self._drive(exchange(commands, self._send_others))
 
-    def _send_others(self, commands: Sequence[Command]) -> list[Any]:
-        replies = []
+    def _send(self, command: Command) -> Steps:
+        yield from self._connect_to(command.target)
+        return (yield self._execute(*command.args, **command.options))
+
+    def _send_others(self, commands: Sequence[Command]) -> Steps:
+        replies: list[Any] = []
         for command in commands:
             try:
-                replies.append(self.send(command))
+                replies.append((yield from self._send(command)))
             except Exception as error:
                 replies.append(error)
         return replies
@@ -57,24 +63,5 @@ class ImmediateTransport:
 class AsyncImmediateTransport(ImmediateTransport):
     """The same where the method gives an awaitable."""
 
+    _drive: Any = staticmethod(drive_async)
     sleep: Any = staticmethod(asyncio.sleep)
-
-    async def send(self, command: Command) -> Any:
-        """Send one command."""
-        connecting = self._connect_to(command.target)
-        if connecting is not None:
-            await connecting
-        return await self._execute(*command.args, **command.options)
-
-    def send_many(self, commands: Sequence[Command]) -> Any:
-        """The same, awaited."""
-        return exchange_async(commands, self._send_others)
-
-    async def _send_others(self, commands: Sequence[Command]) -> list[Any]:  # type: ignore[override]
-        replies = []
-        for command in commands:
-            try:
-                replies.append(await self.send(command))
-            except Exception as error:
-                replies.append(error)
-        return replies

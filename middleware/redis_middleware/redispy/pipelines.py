@@ -20,7 +20,8 @@ from redis_middleware.redispy.first_errors import AsyncFirstErrors, FirstErrors
 from redis_middleware.redispy.immediate import AsyncImmediateTransport, ImmediateTransport
 from redis_middleware.redispy.queues import ClusterQueue, PlainQueue
 from redis_middleware.redispy.rounds import AsyncBatchTransport, BatchTransport, Prepared
-from redis_middleware.redispy.routed import AsyncRouted, SyncRouted
+from redis_middleware.redispy.routed import Routed
+from redis_middleware.redispy.steps import drive, drive_async
 from redis_middleware.redispy.strategies import adopt_strategy
 
 if TYPE_CHECKING:
@@ -77,10 +78,10 @@ class _AsyncPipeline(Adopted):
         return prepared.finish(replies, raise_on_error)
 
 
-class _PlainPipeline(FirstErrors, SyncRouted, _SyncPipeline):
+class _PlainPipeline(FirstErrors, Routed, _SyncPipeline):
     def execute(self, raise_on_error: bool = True) -> Any:
         # Where it was sent before counts no more.
-        self._connect_to(None)
+        drive(self._connect_to(None))
         return super().execute(raise_on_error)
 
     def _execute_transaction(self, connection: Any, commands: Any, raise_on_error: bool) -> Any:
@@ -96,17 +97,17 @@ class _PlainPipeline(FirstErrors, SyncRouted, _SyncPipeline):
         execute = super().immediate_execute_command  # type: ignore[misc]
         chain = middleware.pipeline.chains.of(args)
         if chain is None:
-            self._connect_to(None)
+            drive(self._connect_to(None))
             return execute(*args, **options)
         command = Command(args, options, chain.spec, middleware.client, Place.WATCH)
         transport = ImmediateTransport(execute, self._connect_to)
         return run(chain, command, transport, middleware.once)
 
 
-class _PlainAsyncPipeline(AsyncFirstErrors, AsyncRouted, _AsyncPipeline):
+class _PlainAsyncPipeline(AsyncFirstErrors, Routed, _AsyncPipeline):
     async def execute(self, raise_on_error: bool = True) -> Any:
         # Where it was sent before counts no more.
-        await self._connect_to(None)
+        await drive_async(self._connect_to(None))
         return await super().execute(raise_on_error)
 
     async def _execute_transaction(
@@ -128,7 +129,7 @@ class _PlainAsyncPipeline(AsyncFirstErrors, AsyncRouted, _AsyncPipeline):
         execute = super().immediate_execute_command  # type: ignore[misc]
         chain = middleware.pipeline.chains.of(args)
         if chain is None:
-            await self._connect_to(None)
+            await drive_async(self._connect_to(None))
             return await execute(*args, **options)
         command = Command(args, options, chain.spec, middleware.client, Place.WATCH)
         transport: Any = AsyncImmediateTransport(execute, self._connect_to)

@@ -12,10 +12,11 @@ from redis.exceptions import RedisError, WatchError
 from redis_middleware.command import Batch, Command, Place
 from redis_middleware.groups import has_exceptions
 from redis_middleware.lockstep import Lockstep
-from redis_middleware.redispy.exchange import exchange, exchange_async
+from redis_middleware.redispy.exchange import exchange
 from redis_middleware.redispy.first_errors import FirstErrors
 from redis_middleware.redispy.routed import Routed
 from redis_middleware.redispy.servers import Server
+from redis_middleware.redispy.steps import Steps, drive, drive_async
 
 if TYPE_CHECKING:
     from redis_middleware.handle import Middleware
@@ -98,17 +99,17 @@ class Prepared:
                 "watching them; the application has to read and watch them again"
             )
 
-    def connect(self) -> Any:
-        """Take a connection to the server that the batch is to go to; awaitable where async."""
+    def connect(self) -> Steps:
+        """Take a connection to the server that the batch is to go to."""
         target = self.lockstep.current.target
         if target is None and not isinstance(self.pipe, Routed):
-            return None
+            return
         if not isinstance(self.pipe, Routed) or not (target is None or isinstance(target, Server)):
             raise RedisError(
                 f"the target of {self.lockstep.current!r} cannot be reached: {target!r}; a batch "
                 "of a client that is no cluster's goes to a server of ClientView.servers()"
             )
-        return self.pipe._connect_to(target)
+        yield from self.pipe._connect_to(target)
 
     def done(self) -> None:
         """Note whether there was a connection for the round: else redis-py keeps its queue."""
@@ -145,6 +146,7 @@ class Prepared:
 class BatchTransport:
     """Sends a pipeline's rounds, each as a redis-py pipeline of its own or to servers."""
 
+    _drive: Any = staticmethod(drive)
     sleep: Any = staticmethod(time.sleep)
 
     def __init__(self, prepared: Prepared, execute: Any, *arguments: Any) -> None:
@@ -157,30 +159,32 @@ class BatchTransport:
     def send(self, batch: Batch) -> Any:
         """Send a whole batch, which no plugin wants any command of."""
         self._prepared.load_whole(batch)
-        return self._send()
+        return self._drive(self._send())
 
     def send_many(self, commands: Sequence[Command]) -> Any:
         """Send a round; none of a transaction's commands goes elsewhere."""
-        if self._is_transaction:
-            return self._send_own(commands)
+        send = self._send_own if self._is_transaction else self._send_to_targets
+        return self._drive(send(commands))
+
+    def _send_to_targets(self, commands: Sequence[Command]) -> Steps:
         if self._needs_scripts(commands):
-            self._prepared.pipe.load_scripts()
-        return exchange(commands, self._send_own)
+            yield self._prepared.pipe.load_scripts()
+        return (yield from exchange(commands, self._send_own))
 
     def _needs_scripts(self, commands: Sequence[Command]) -> bool:
         """Whether scripts of the pipeline's, which redis-py loads itself, may go elsewhere."""
         scripts = getattr(self._prepared.pipe, "scripts", None)
         return bool(scripts) and any([isinstance(each.target, Server) for each in commands])
 
-    def _send_own(self, commands: Sequence[Command]) -> Any:
+    def _send_own(self, commands: Sequence[Command]) -> Steps:
         self._prepared.load(commands)
-        return self._send()
+        return (yield from self._send())
 
-    def _send(self) -> Any:
-        self._prepared.connect()
+    def _send(self) -> Steps:
+        yield from self._prepared.connect()
         self._executor._begin_round()
         try:
-            replies: Any = self._execute(*self._arguments)
+            replies: Any = yield self._execute(*self._arguments)
         except Exception as error:
             replies = self._executor._replies_with(error)
             if replies is None:
@@ -194,32 +198,5 @@ class BatchTransport:
 class AsyncBatchTransport(BatchTransport):
     """The same for redis.asyncio."""
 
+    _drive: Any = staticmethod(drive_async)
     sleep: Any = staticmethod(asyncio.sleep)
-
-    def send_many(self, commands: Sequence[Command]) -> Any:
-        """Send a round; none of a transaction's commands goes elsewhere."""
-        if self._is_transaction:
-            return self._send_own(commands)
-        if self._needs_scripts(commands):
-            return self._send_with_scripts(commands)
-        return exchange_async(commands, self._send_own)
-
-    async def _send_with_scripts(self, commands: Sequence[Command]) -> Any:
-        await self._prepared.pipe.load_scripts()
-        return await exchange_async(commands, self._send_own)
-
-    async def _send(self) -> Any:
-        connecting = self._prepared.connect()
-        if connecting is not None:
-            await connecting
-        self._executor._begin_round()
-        try:
-            replies: Any = await self._execute(*self._arguments)
-        except Exception as error:
-            replies = self._executor._replies_with(error)
-            if replies is None:
-                raise
-        finally:
-            self._executor._end_round()
-            self._prepared.done()
-        return replies

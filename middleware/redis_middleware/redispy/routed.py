@@ -7,10 +7,10 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from redis_middleware.redispy.servers import Server
-from redis_middleware.redispy.steps import drive, drive_async
+from redis_middleware.redispy.steps import Steps
 from redis_middleware.redispy.view import pool_address
 
-__all__ = ["AsyncRouted", "Routed", "SyncRouted"]
+__all__ = ["Routed"]
 
 
 class Routed:
@@ -18,9 +18,16 @@ class Routed:
 
     _own_pool: Any = None
 
-    def _connect_to(self, target: Any) -> Any:
-        """Let the pipeline have a connection to this server; gives an awaitable where async."""
-        raise NotImplementedError
+    def _connect_to(self, target: Any) -> Steps:
+        """Let the pipeline have a connection to this server."""
+        pipe: Any = self
+        left = self._route(target)
+        if left is not None:
+            pool, connection = left
+            yield pool.release(connection)
+        if isinstance(target, Server):
+            connection, pipe.connection = pipe.connection, None
+            pipe.connection = yield from target.open(connection)
 
     def _route(self, target: Any) -> Any:
         """Let the pipeline's next connection be of this server.
@@ -48,31 +55,3 @@ class Routed:
         connection, pipe.connection = pipe.connection, None
         pipe._own_pool, pipe.connection_pool = own, wanted
         return None if connection is None else (pool, connection)
-
-
-class SyncRouted(Routed):
-    """For sync clients."""
-
-    def _connect_to(self, target: Any) -> None:
-        left = self._route(target)
-        if left is not None:
-            pool, connection = left
-            pool.release(connection)
-        if isinstance(target, Server):
-            pipe: Any = self
-            connection, pipe.connection = pipe.connection, None
-            pipe.connection = drive(target.open(connection))
-
-
-class AsyncRouted(Routed):
-    """For async clients."""
-
-    async def _connect_to(self, target: Any) -> None:
-        left = self._route(target)
-        if left is not None:
-            pool, connection = left
-            await pool.release(connection)
-        if isinstance(target, Server):
-            pipe: Any = self
-            connection, pipe.connection = pipe.connection, None
-            pipe.connection = await drive_async(target.open(connection))
