@@ -83,10 +83,7 @@ def run_on(execution: Execution, request: Any, transport: Transport, once: OnceR
             try:
                 reply = _perform(request, transport)
             except Exception as error:
-                if kind is list:
-                    request = execution.resume([error] * len(request))
-                else:
-                    request = execution.throw(error, own=kind is Call)
+                request = execution.fail(request, error)
             else:
                 request = execution.resume(reply)
     except BaseException as error:
@@ -130,10 +127,7 @@ async def run_async(
             try:
                 reply = await _perform_async(request, transport)
             except Exception as error:
-                if kind is list:
-                    request = execution.resume([error] * len(request))
-                else:
-                    request = execution.throw(error, own=kind is Call)
+                request = execution.fail(request, error)
             else:
                 request = execution.resume(reply)
     except BaseException as error:

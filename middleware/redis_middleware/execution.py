@@ -168,6 +168,16 @@ class Execution:
         self._again = self._stack[-1]
         return self._request(yielded)
 
+    def fail(self, request: Any, error: Exception) -> Any:
+        """Go on from a request that failed as a whole: then each command of a list has."""
+        try:
+            if request.__class__ is list:
+                return self.resume([error] * len(request))
+            return self.throw(error, own=request.__class__ is Call)
+        finally:
+            # The traceback holds this frame.
+            del error
+
     def throw(self, error: BaseException, *, own: bool = False) -> Any:
         """Raise the failure in the innermost flow, what leaves it in the next, and so on.
 

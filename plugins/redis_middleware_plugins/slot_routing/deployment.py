@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from redis.exceptions import DataError, MovedError, NoPermissionError, RedisError
 
-from redis_middleware import Batch, Command, Flow, Sleep
+from redis_middleware import Command, Flow, Sleep
 from redis_middleware.notes import NODE, SLOT
 from redis_middleware.redispy.view import ClientView, ServerAddress
 from redis_middleware_plugins.slot_routing.counters import Counters
@@ -213,7 +213,8 @@ class Deployment:
 
     def attempts_of(self, command: Command, began: float) -> Attempts:
         """The tries of a command, its slot set, the first of which began then."""
-        return self.attempts(
+        return Attempts(
+            self,
             command,
             command.name,
             lambda tried: self.endpoint_of(command, tried),
@@ -221,19 +222,6 @@ class Deployment:
             began=began,
             slot=command.slot,
         )
-
-    def attempts(
-        self,
-        subject: Command | Batch,
-        name: str,
-        choose: Callable[[set[ServerAddress]], Endpoint | None],
-        *,
-        is_safe: bool,
-        began: float,
-        slot: int | None,
-    ) -> Attempts:
-        """The tries of a command or a transaction; see :class:`Attempts`."""
-        return Attempts(self, subject, name, choose, is_safe=is_safe, began=began, slot=slot)
 
     def lost(self, address: ServerAddress) -> None:
         """A server could not be reached: it is neither read nor asked before others."""

@@ -160,7 +160,8 @@ class ManyNodes:
                 return None
             return self._table.any_primary(tried)
 
-        return self._deployment.attempts(
+        return Attempts(
+            self._deployment,
             command,
             command.name,
             choose,

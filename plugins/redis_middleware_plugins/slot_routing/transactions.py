@@ -9,7 +9,7 @@ from redis.exceptions import AskError, DataError, MovedError, WatchError
 from redis_middleware import Batch, Command, Flow
 from redis_middleware.notes import SLOT
 from redis_middleware_plugins.slot_routing.deployment import Deployment
-from redis_middleware_plugins.slot_routing.redirecting import FAILURES
+from redis_middleware_plugins.slot_routing.redirecting import FAILURES, Attempts
 from redis_middleware_plugins.slot_routing.refusing import CrossSlotTransaction
 from redis_middleware_plugins.slot_routing.slots import routing_keys, slots_of
 
@@ -49,7 +49,8 @@ class Transactions:
         if slot is not None:
             batch.notes[SLOT] = slot
         table = deployment.table
-        attempts = deployment.attempts(
+        attempts = Attempts(
+            deployment,
             batch,
             "a transaction",
             lambda tried: table.any_primary(tried) if slot is None else table.endpoints[slot],

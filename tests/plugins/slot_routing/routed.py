@@ -7,11 +7,24 @@ from typing import Any
 import redis
 import redis.asyncio
 
-from redis_middleware import middleware_of, wrap
+from redis_middleware import Command, Flow, hookimpl, middleware_of, wrap
 from redis_middleware.embedded import Cluster, Server
 from redis_middleware_plugins.slot_routing import SlotRouting
 
-__all__ = ["key_at", "plugin_of", "routed", "routed_async"]
+__all__ = ["Noting", "key_at", "plugin_of", "routed", "routed_async"]
+
+
+class Noting:
+    """Keeps the commands that pass it."""
+
+    def __init__(self) -> None:
+        self.commands: list[Command] = []
+
+    @hookimpl
+    def redis_command(self, command: Command) -> Flow:
+        """Keep the command."""
+        self.commands.append(command)
+        return (yield command)
 
 
 def routed(servers: Cluster | Server, *, table: Any = None, **options: Any) -> redis.Redis:

@@ -10,13 +10,10 @@ import redis
 import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from tests.plugins.slot_routing.routed import key_at, plugin_of, routed, routed_async
+from tests.plugins.slot_routing.routed import Noting, key_at, plugin_of, routed, routed_async
 
 from redis_middleware import (
-    Command,
-    Flow,
     SettingsError,
-    hookimpl,
     middleware_of,
     notes,
     unwrap,
@@ -25,19 +22,6 @@ from redis_middleware import (
 from redis_middleware.commands import key_slot
 from redis_middleware.embedded import Cluster, Server, cluster
 from redis_middleware_plugins.slot_routing import SlotRouting, SlotRoutingSettings
-
-
-class Noting:
-    """Keeps the commands that pass it."""
-
-    def __init__(self) -> None:
-        self.commands: list[Command] = []
-
-    @hookimpl
-    def redis_command(self, command: Command) -> Flow:
-        """Keep the command."""
-        self.commands.append(command)
-        return (yield command)
 
 
 @pytest.fixture(scope="module")

@@ -9,27 +9,14 @@ from typing import Any
 
 import pytest
 from redis.exceptions import ClusterDownError, ClusterError, TryAgainError
-from tests.plugins.slot_routing.routed import plugin_of, routed, routed_async
+from tests.plugins.slot_routing.routed import Noting, plugin_of, routed, routed_async
 
-from redis_middleware import Command, Flow, hookimpl, middleware_of, notes
+from redis_middleware import middleware_of, notes
 from redis_middleware.commands import key_slot
 from redis_middleware.embedded import Cluster, cluster
 from redis_middleware.embedded.slot_migration import SlotMigration
 
 _SLOT = key_slot(b"t")
-
-
-class Noting:
-    """Keeps the commands that pass it."""
-
-    def __init__(self) -> None:
-        self.commands: list[Command] = []
-
-    @hookimpl
-    def redis_command(self, command: Command) -> Flow:
-        """Keep the command."""
-        self.commands.append(command)
-        return (yield command)
 
 
 @pytest.fixture(scope="module")
