@@ -85,9 +85,13 @@ def test_statistics_are_spread_and_end_by_themselves(clean_standalone: Server) -
     client, _ = _joined(redis.Redis(port=clean_standalone.port))
     control = redis.Redis(port=clean_standalone.port)
     client.get("key")
-    assert _until(lambda: control.exists(f"{PREFIX}:merged:0"))
-    keys = list(control.scan_iter(f"{PREFIX}:*"))
-    assert len(keys) >= 11
+    keys: list[bytes] = []
+
+    def all_are_written() -> bool:
+        keys[:] = control.scan_iter(f"{PREFIX}:*")
+        return len(keys) >= 11
+
+    assert _until(all_are_written)
     for key in keys:
         assert 0 < control.pttl(key) <= 90_000
         assert control.type(key) in (b"string", b"set")
