@@ -18,6 +18,8 @@ import pytest
 import redis
 from tests.cli.conftest import Outcome, Run
 
+from redis_middleware.cli.demo.interruption import Interrupted, Interruption
+
 DEMO = [sys.executable, "-m", "redis_middleware", "demo"]
 SHORT = ("--seconds", "3")
 SCENES = ("wrap", "hot key", "local cache", "big write", "slot move", "trace")
@@ -148,6 +150,18 @@ def test_a_signal_leaves_nothing_behind(text: str, number: signal.Signals, tempo
     assert "Interrupted: the servers have ended" in rest
     assert "Traceback" not in output + rest
     assert_nothing_is_left(temporary)
+
+
+def test_a_signal_is_held_while_threads_are_at_work() -> None:
+    """Raised within ``Event.set()`` it would leave a lock behind that nobody gives back."""
+    handler = signal.getsignal(signal.SIGTERM)
+    with Interruption() as interruption:
+        interruption.hold()
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Interrupted) as interrupted:
+            interruption.check()
+    assert interrupted.value.status == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is handler
 
 
 @pytest.mark.parametrize("seconds", [0.2, 0.8, 1.4])

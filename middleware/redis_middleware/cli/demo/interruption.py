@@ -26,16 +26,29 @@ class Interrupted(BaseException):
 class Interruption:
     """Raises `Interrupted` for the first signal within the ``with`` block.
 
-    What comes after it is ignored: the block is being left already. An exception raised where
-    Python swallows it, in a finalizer for one, is raised again by `check`.
+    That is at once, until `hold` is called. What comes after the first signal is ignored: the block
+    is being left already.
     """
 
     def __init__(self) -> None:
         self._number: int | None = None
+        self._is_held = False
         self._before: dict[int, Any] = {}
 
+    def hold(self) -> None:
+        """Raise from now on in `check` only.
+
+        With other threads at work an exception is not to come at any moment: raised within
+        ``Event.set()``, say, it leaves the event's lock taken for ever, and who sets it once more
+        while cleaning up never returns.
+        """
+        self._is_held = True
+
     def check(self) -> None:
-        """Raise `Interrupted` if the signal has come."""
+        """Raise `Interrupted` if the signal has come, also where Python swallowed the first one.
+
+        It does so in finalizers.
+        """
         if self._number is not None:
             raise Interrupted(self._number)
 
@@ -56,4 +69,5 @@ class Interruption:
     def _came(self, number: int, frame: FrameType | None) -> None:
         if self._number is None:
             self._number = number
-            raise Interrupted(number)
+            if not self._is_held:
+                raise Interrupted(number)

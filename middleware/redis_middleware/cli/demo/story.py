@@ -58,9 +58,11 @@ def tell_the_story(seconds: float, *, threads: int, plain: bool, keep: bool) -> 
             with Workspace() as workspace, _own_settings_only():
                 out.print(f"Starting a cluster of {_PRIMARIES} primaries ...")
                 with cluster(primaries=_PRIMARIES, replicas=0) as servers:
+                    interruption.hold()
                     stage = Stage(servers, workspace.directory, threads, seconds / _USUAL_SECONDS)
                     with closing(stage):
                         outcomes = _play(out, stage, interruption, plain=plain)
+                    interruption.check()
                     if keep:
                         # This is how it is to end: the status is that of the story.
                         with suppress(Interrupted):
@@ -182,4 +184,4 @@ def _wait(interruption: Interruption) -> NoReturn:
     """Wait for Ctrl-C or SIGTERM."""
     while True:
         interruption.check()
-        time.sleep(1.0)
+        time.sleep(_LOOK_EVERY)
