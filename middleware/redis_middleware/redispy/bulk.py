@@ -14,10 +14,11 @@ import redis.asyncio.connection
 import redis.connection
 from redis.utils import HIREDIS_AVAILABLE
 
-__all__ = ["NOT_RECEIVED", "PUSH", "pack_commands", "received_replies"]
+__all__ = ["NOT_RECEIVED", "PUSH", "is_usual", "pack_commands", "received_replies"]
 
 if HIREDIS_AVAILABLE:
     import hiredis
+    from redis._parsers import _AsyncHiredisParser, _HiredisParser
     from redis._parsers.hiredis import NOT_ENOUGH_DATA
     from redis.connection import HiredisRespSerializer
 
@@ -25,6 +26,8 @@ if HIREDIS_AVAILABLE:
 _USUAL: Final = (redis.connection.AbstractConnection, redis.asyncio.connection.AbstractConnection)
 _PACKING: Final = frozenset([cls.pack_commands for cls in _USUAL])
 _READING: Final = frozenset([cls.read_response for cls in _USUAL])
+
+_PARSERS: Final = (_HiredisParser, _AsyncHiredisParser) if HIREDIS_AVAILABLE else ()
 
 NOT_RECEIVED: Final[Any] = NOT_ENOUGH_DATA if HIREDIS_AVAILABLE else object()
 """In place of a reply: it has not been received in whole."""
@@ -42,15 +45,16 @@ def pack_commands(connection: Any, requests: Sequence[tuple[Any, ...]]) -> list[
     Raises:
         DataError: an argument is of a type that redis-py refuses.
     """
-    names = {args[0] for args in requests}
-    if _packs_like_hiredis(connection) and all([_is_one_word(name) for name in names]):
+    if _packs_like_hiredis(connection):
         try:
-            packed = [hiredis.pack_command(args) for args in requests]
+            names = {args[0] for args in requests}
+            if all([_is_one_word(name) for name in names]):
+                packed = [hiredis.pack_command(args) for args in requests]
+                return [b"".join(packed)] if sum(map(len, packed)) <= _JOINED else packed
         except TypeError:
-            # A type that hiredis does not know: redis-py makes bytes of it, or refuses it.
+            # A name that cannot be hashed, or a type that hiredis does not know: redis-py makes
+            # bytes of it, or refuses it.
             pass
-        else:
-            return [b"".join(packed)] if sum(map(len, packed)) <= _JOINED else packed
     chunks: list[bytes] = connection.pack_commands(requests)
     return chunks
 
@@ -70,14 +74,20 @@ def _packs_like_hiredis(connection: Any) -> bool:
     return (encoder.encoding, encoder.encoding_errors) == ("utf-8", "strict")
 
 
+def is_usual(connection: Any) -> bool:
+    """Whether it reads with hiredis, by redis-py's own methods."""
+    if not HIREDIS_AVAILABLE or getattr(connection.read_response, "__func__", None) not in _READING:
+        return False
+    return isinstance(connection._parser, _PARSERS)
+
+
 def received_replies(connection: Any) -> Callable[[], Any]:
     """A function that takes the next reply from what was received already.
 
     It gives the reply as the parser has it, an error as its exception and a push message of RESP3
     as such, or :data:`NOT_RECEIVED`.
     """
-    is_usual = HIREDIS_AVAILABLE and type(connection).read_response in _READING
-    reader = getattr(connection._parser, "_reader", None) if is_usual else None
+    reader = connection._parser._reader if is_usual(connection) else None
     take: Callable[[], Any] = _nothing if reader is None else reader.gets
     return take
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["AsyncFirstErrors", "FirstErrors"]
+from redis_middleware.redispy.steps import Steps
+
+__all__ = ["FirstErrors"]
 
 
 class FirstErrors:
@@ -41,11 +43,11 @@ class FirstErrors:
         error.__traceback__ = None
         return kept
 
-    def _attempt(self, execute: Callable[[bool], Any], raise_on_error: bool) -> Any:
+    def _attempt(self, execute: Callable[[bool], Any], raise_on_error: bool) -> Steps:
         """Execute once; the function is given whether to raise errors."""
         if not (self._in_round and raise_on_error):
-            return execute(raise_on_error)
-        return self._raise_first(execute(False))
+            return (yield execute(raise_on_error))
+        return self._raise_first((yield execute(False)))
 
     def _raise_first(self, replies: Sequence[Any]) -> Sequence[Any]:
         error = _first_error(replies)
@@ -53,15 +55,6 @@ class FirstErrors:
             self._kept = replies
             raise error
         return replies
-
-
-class AsyncFirstErrors(FirstErrors):
-    """The same for redis.asyncio."""
-
-    async def _attempt(self, execute: Callable[[bool], Any], raise_on_error: bool) -> Any:
-        if not (self._in_round and raise_on_error):
-            return await execute(raise_on_error)
-        return self._raise_first(await execute(False))
 
 
 def _first_error(replies: Sequence[Any]) -> Exception | None:

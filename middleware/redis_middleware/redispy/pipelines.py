@@ -16,13 +16,14 @@ import redis.cluster
 from redis_middleware.command import Command, Place
 from redis_middleware.drivers import run, run_async, run_steps, run_steps_async
 from redis_middleware.redispy.adoption import Adopted, adopt, adopt_copy
-from redis_middleware.redispy.first_errors import AsyncFirstErrors, FirstErrors
+from redis_middleware.redispy.first_errors import FirstErrors
 from redis_middleware.redispy.immediate import AsyncImmediateTransport, ImmediateTransport
 from redis_middleware.redispy.queues import ClusterQueue, PlainQueue
 from redis_middleware.redispy.rounds import AsyncBatchTransport, BatchTransport, Prepared
 from redis_middleware.redispy.routed import Routed
 from redis_middleware.redispy.steps import drive, drive_async
 from redis_middleware.redispy.strategies import adopt_strategy
+from redis_middleware.redispy.together import together
 
 if TYPE_CHECKING:
     from redis_middleware.handle import Middleware
@@ -86,11 +87,13 @@ class _PlainPipeline(FirstErrors, Routed, _SyncPipeline):
 
     def _execute_transaction(self, connection: Any, commands: Any, raise_on_error: bool) -> Any:
         execute = super()._execute_transaction  # type: ignore[misc]
-        return self._attempt(lambda raises: execute(connection, commands, raises), raise_on_error)
+        send = together(drive, self, execute, connection, commands)
+        return drive(self._attempt(send, raise_on_error))
 
     def _execute_pipeline(self, connection: Any, commands: Any, raise_on_error: bool) -> Any:
         execute = super()._execute_pipeline  # type: ignore[misc]
-        return self._attempt(lambda raises: execute(connection, commands, raises), raise_on_error)
+        send = together(drive, self, execute, connection, commands)
+        return drive(self._attempt(send, raise_on_error))
 
     def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
         middleware = self._redis_middleware
@@ -104,7 +107,7 @@ class _PlainPipeline(FirstErrors, Routed, _SyncPipeline):
         return run(chain, command, transport, middleware.once)
 
 
-class _PlainAsyncPipeline(AsyncFirstErrors, Routed, _AsyncPipeline):
+class _PlainAsyncPipeline(FirstErrors, Routed, _AsyncPipeline):
     async def execute(self, raise_on_error: bool = True) -> Any:
         # Where it was sent before counts no more.
         await drive_async(self._connect_to(None))
@@ -114,15 +117,13 @@ class _PlainAsyncPipeline(AsyncFirstErrors, Routed, _AsyncPipeline):
         self, connection: Any, commands: Any, raise_on_error: bool
     ) -> Any:
         execute = super()._execute_transaction  # type: ignore[misc]
-        return await self._attempt(
-            lambda raises: execute(connection, commands, raises), raise_on_error
-        )
+        send = together(drive_async, self, execute, connection, commands)
+        return await drive_async(self._attempt(send, raise_on_error))
 
     async def _execute_pipeline(self, connection: Any, commands: Any, raise_on_error: bool) -> Any:
         execute = super()._execute_pipeline  # type: ignore[misc]
-        return await self._attempt(
-            lambda raises: execute(connection, commands, raises), raise_on_error
-        )
+        send = together(drive_async, self, execute, connection, commands)
+        return await drive_async(self._attempt(send, raise_on_error))
 
     async def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
         middleware = self._redis_middleware

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from redis.client import EMPTY_RESPONSE, NEVER_DECODE
 from redis.exceptions import ResponseError
 
+from redis_middleware.command import Queued
 from redis_middleware.redispy.bulk import NOT_RECEIVED, PUSH, received_replies
 from redis_middleware.redispy.steps import Steps
 
-if TYPE_CHECKING:
-    from redis_middleware.command import Command
-
-__all__ = ["ASKING", "read_replies", "skip_reply"]
+__all__ = ["ASKING", "called_back", "read_replies", "skip_reply"]
 
 ASKING: Final = ("ASKING",)
 """The command that goes before another one; https://redis.io/docs/latest/commands/asking/."""
@@ -28,7 +26,7 @@ _OPTIONS_OF_READING: Final = frozenset({EMPTY_RESPONSE, NEVER_DECODE})
 
 def read_replies(
     connection: Any,
-    commands: Sequence[Command],
+    commands: Queued,
     asking: Container[int],
     parser: Any,
     replies: list[Any],
@@ -37,7 +35,7 @@ def read_replies(
 
     Args:
         connection: where the commands were written.
-        commands: what was written.
+        commands: the arguments and options of each that was written.
         asking: the indexes of those that ASKING was written before.
         parser: a redis-py client, which knows what replies become.
         replies: where the replies go, one after the other.
@@ -48,10 +46,10 @@ def read_replies(
     received, append = received_replies(connection), replies.append
     callback = last_name = None
     has_options = False
-    for index, command in enumerate(commands):
+    for index, (args, options) in enumerate(commands):
         if asking and index in asking:
             yield from skip_reply(connection)
-        name, options = command.args[0], command.options
+        name = args[0]
         if options:
             has_options = len(options) > ("keys" in options)
             if not _OPTIONS_OF_READING.isdisjoint(options):
@@ -76,6 +74,28 @@ def read_replies(
                 # The reply was read: this is the command's own failure.
                 reply = error
         append(reply)
+
+
+def called_back(parser: Any, commands: Queued, replies: Sequence[Any]) -> Steps:
+    """What the replies to commands become by the client's callbacks; errors stay as they are.
+
+    Args:
+        parser: a redis-py client, which knows what replies become.
+        commands: the arguments and options of each.
+        replies: the reply to each.
+
+    Raises:
+        Exception: what a callback raised.
+    """
+    callbacks = parser.response_callbacks
+    made = list(replies)
+    for index, (args, options) in enumerate(commands):
+        reply = made[index]
+        callback = callbacks.get(args[0])
+        if callback is not None and not isinstance(reply, Exception):
+            reply = callback(reply, **_given(options))
+            made[index] = (yield reply) if hasattr(reply, "__await__") else reply
+    return made
 
 
 def skip_reply(connection: Any) -> Steps:

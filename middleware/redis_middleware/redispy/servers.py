@@ -141,7 +141,8 @@ class Server:
         """
         replies: list[Any] = []
         try:
-            yield from read_replies(connection, commands, asking, self._parser, replies)
+            queued = [(command.args, command.options) for command in commands]
+            yield from read_replies(connection, queued, asking, self._parser, replies)
         except Exception as error:
             # The connection is lost, and with it every reply that was to come.
             replies += [error] * (len(commands) - len(replies))

@@ -13,8 +13,9 @@ import redis.cluster
 
 from redis_middleware.command import Command, Place
 from redis_middleware.drivers import run, run_async
-from redis_middleware.redispy.first_errors import AsyncFirstErrors, FirstErrors
+from redis_middleware.redispy.first_errors import FirstErrors
 from redis_middleware.redispy.immediate import AsyncImmediateTransport, ImmediateTransport
+from redis_middleware.redispy.steps import drive, drive_async
 
 if TYPE_CHECKING:
     from redis_middleware.handle import Middleware
@@ -29,7 +30,7 @@ class _SyncTransaction(redis.cluster.TransactionStrategy, FirstErrors):
 
     def _execute_transaction(self, stack: Any, raise_on_error: bool) -> Any:
         execute: Any = super()._execute_transaction
-        return self._attempt(lambda raises: execute(stack, raises), raise_on_error)
+        return drive(self._attempt(lambda raises: execute(stack, raises), raise_on_error))
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         middleware = self._redis_middleware
@@ -41,14 +42,16 @@ class _SyncTransaction(redis.cluster.TransactionStrategy, FirstErrors):
         return run(chain, command, ImmediateTransport(execute), middleware.once)
 
 
-class _AsyncTransaction(redis.asyncio.cluster.TransactionStrategy, AsyncFirstErrors):
+class _AsyncTransaction(redis.asyncio.cluster.TransactionStrategy, FirstErrors):
     """The same for redis.asyncio: a command that is sent at once is a coroutine."""
 
     _redis_middleware: Middleware
 
     async def _execute_transaction(self, stack: Any, raise_on_error: bool) -> Any:
         execute = super()._execute_transaction
-        return await self._attempt(lambda raises: execute(stack, raises), raise_on_error)
+        return await drive_async(
+            self._attempt(lambda raises: execute(stack, raises), raise_on_error)
+        )
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         middleware = self._redis_middleware
@@ -73,10 +76,12 @@ class _SyncPipeline(redis.cluster.PipelineStrategy, FirstErrors):
         self, stack: Any, raise_on_error: bool = True, allow_redirections: bool = True
     ) -> Any:
         send: Any = super()._send_cluster_commands
-        return self._attempt(lambda raises: send(stack, raises, allow_redirections), raise_on_error)
+        return drive(
+            self._attempt(lambda raises: send(stack, raises, allow_redirections), raise_on_error)
+        )
 
 
-class _AsyncPipeline(redis.asyncio.cluster.PipelineStrategy, AsyncFirstErrors):
+class _AsyncPipeline(redis.asyncio.cluster.PipelineStrategy, FirstErrors):
     async def _execute(
         self,
         client: Any,
@@ -85,8 +90,10 @@ class _AsyncPipeline(redis.asyncio.cluster.PipelineStrategy, AsyncFirstErrors):
         allow_redirections: bool = True,
     ) -> Any:
         execute = super()._execute
-        return await self._attempt(
-            lambda raises: execute(client, stack, raises, allow_redirections), raise_on_error
+        return await drive_async(
+            self._attempt(
+                lambda raises: execute(client, stack, raises, allow_redirections), raise_on_error
+            )
         )
 
 
