@@ -253,7 +253,7 @@ def address(host: Any, port: Any) -> ServerAddress:
 def pool_address(pool: Any) -> ServerAddress | None:
     """Where a pool's connections go; for Sentinel the address found last."""
     found = getattr(pool, "master_address", None)
-    if found:
+    if isinstance(found, tuple):
         return address(*found)
     kwargs = pool.connection_kwargs
     if "path" in kwargs:

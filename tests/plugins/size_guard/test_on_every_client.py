@@ -97,6 +97,18 @@ async def test_what_fits_goes_through(kind: Kind, servers: Servers) -> None:
 
 
 @each_kind(CLIENTS)
+async def test_the_first_delete_runs_anywhere(kind: Kind, servers: Servers) -> None:
+    """The first delete of a client, which has the server asked how it frees keys, removes the key
+    at every place; under WATCH too, where a cluster's pipeline takes no question without a key."""
+    for place in places(kind):
+        async with wrapped(kind, servers, [guard()]) as client:
+            await awaiting.settle(client.set("{k}s", "x"))
+            assert await run_at(place, client, "DEL", "{k}s") == 1
+            await awaiting.settle(client.set("{k}s", "x"))
+            assert await run_at(place, client, "DEL", "{k}s") == 1
+
+
+@each_kind(CLIENTS)
 async def test_whole_batches_are_refused(kind: Kind, servers: Servers) -> None:
     """Many small commands that are too much together are not sent."""
     async with wrapped(kind, servers, [guard(max_batch=5000)]) as client:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from redis.exceptions import DataError, ResponseError
 from tests.plugins.size_guard.guarded import calls, found, guarded
 
+from redis_middleware import wrap
 from redis_middleware.embedded import Server
 from redis_middleware.testing import FakeClock, Script, command
 from redis_middleware_plugins.size_guard import SizeGuard, SizeGuardSettings, ValueTooLarge
@@ -363,3 +364,33 @@ def test_nothing_more_is_sent_for_small_writes(clean_standalone: Server) -> None
         "hset",
         "rpush",
     }
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_keys_of_any_buffer(clean_standalone: Server, kind: Callable[[bytes], Any]) -> None:
+    """Keys that redis-py sends as they are, such as a bytearray, are judged like others."""
+    with guarded(clean_standalone, max_elements=3, sampling=1.0) as client:
+        for key, args in {
+            b"l": ("RPUSH", 1, 2, 3),
+            b"s": ("SADD", 1, 2, 3),
+            b"h": ("HSET", "a", 1, "b", 2, "c", 3),
+        }.items():
+            name, *rest = args
+            assert client.execute_command(name, kind(key), *rest) == 3
+            pipe = client.pipeline(transaction=False)
+            assert pipe.execute_command("DEL", kind(key)).execute() == [1]
+            assert client.execute_command(name, kind(key), *rest) == 3
+        assert client.execute_command("COPY", kind(b"l"), kind(b"copied")) is True
+        with pytest.raises(ValueTooLarge):
+            client.execute_command("RPUSH", kind(b"l"), 4)
+
+
+def test_text_that_the_encoding_does_not_have(clean_standalone: Server) -> None:
+    """redis-py's own error is raised for it, as on a bare client."""
+    settings = {"size_guard": {"mode": "reject", "unlink": "always"}}
+    with redis.Redis(port=clean_standalone.port, encoding="latin-1") as bare:
+        client = wrap(bare, settings, plugins=[SizeGuard])
+        for args in (("RPUSH", "\u20ac", 1), ("HGETALL", "\u20ac"), ("RENAME", "a", "\u20ac")):
+            with pytest.raises(UnicodeEncodeError):
+                client.execute_command(*args)
+        assert client.execute_command("RPUSH", "\u00e9", 1) == 1
