@@ -92,11 +92,14 @@ class _Job:
         self.runner: _Worker | asyncio.Task[None] | None = None
         self.stop = threading.Event()
         self.finished = False
+        self.is_starting = False
 
     def __repr__(self) -> str:
         return f"redis-middleware:{self.plugin}:{self.name}"
 
     def is_running(self) -> bool:
+        if self.is_starting:
+            return True
         if isinstance(self.runner, asyncio.Task):
             return not self.runner.done() and not self.runner.get_loop().is_closed()
         return self.runner is not None and self.runner.is_alive()
@@ -201,12 +204,18 @@ class Background:
             if _is_stopping():
                 return
             self._is_stopped = False
-            for job in self._jobs:
-                if not job.finished and not job.is_running():
-                    self._start(job, is_async=middleware.client.is_async)
+            starting = [job for job in self._jobs if not job.finished and not job.is_running()]
+            for job in starting:
+                job.is_starting = True
+                job.stop = threading.Event()
+        # A task may run at once (asyncio.eager_task_factory), connect, and so come here itself.
+        for job in starting:
+            try:
+                self._start(job, is_async=middleware.client.is_async)
+            finally:
+                job.is_starting = False
 
     def _start(self, job: _Job, *, is_async: bool) -> None:
-        job.stop = threading.Event()
         if is_async:
             try:
                 loop = asyncio.get_running_loop()
@@ -269,6 +278,7 @@ class Background:
         self._lock = threading.Lock()
         for job in self._jobs:
             job.runner = None
+            job.is_starting = False
         if not self._is_stopped:
             self.ensure()
 

@@ -106,7 +106,7 @@ class Answer:
     object may be returned any number of times.
 
     Args:
-        reply: the reply; ``None`` is nil. Each caller gets this object itself.
+        reply: the reply; ``None`` and ``NIL`` are nil. Each caller gets this object itself.
 
     Raises:
         TypeError: the reply is an exception: a hook raises those.
@@ -117,7 +117,7 @@ class Answer:
     def __init__(self, reply: Any) -> None:
         if isinstance(reply, BaseException):
             raise TypeError(f"a hook raises an exception, and does not answer with it: {reply!r}")
-        self.reply = reply
+        self.reply = None if reply is NIL else reply
 
     def send(self, _: object) -> NoReturn:
         """End at once, as a flow that answers does."""

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 from redis_middleware.background import Background
 from redis_middleware.chains import is_bug
 from redis_middleware.discovery import LoadedPlugin, load_plugin, load_plugins, plugin_name
-from redis_middleware.errors import PluginError, PluginNotFoundError, SettingsError
+from redis_middleware.errors import MiddlewareError, PluginError, PluginNotFoundError, SettingsError
 from redis_middleware.flow import Flow
 from redis_middleware.once import OnceRegistry
 from redis_middleware.pipeline import Pipeline
+from redis_middleware.redispy.clients import install
 from redis_middleware.redispy.closing import (
     close_idle_servers,
     close_servers,
@@ -33,11 +34,13 @@ from redis_middleware.settings import Settings, Watch
 if TYPE_CHECKING:
     from redis_middleware.redispy.binding import Binding
 
-__all__ = ["Lease", "Middleware"]
+__all__ = ["Lease", "Middleware", "building"]
 
 logger = logging.getLogger("redis_middleware")
 
 _all: weakref.WeakSet[Middleware] = weakref.WeakSet()
+building = threading.RLock()
+"""Held while a middleware is made that others may be about to make as well; new after a fork."""
 
 
 class Lease:
@@ -72,6 +75,7 @@ class Middleware:
         reload: Callable[[], Settings] | None = None,
     ) -> None:
         self.client = client
+        client.make_clients_with(_stand_ins_of(weakref.ref(self)))
         self.settings = settings
         self.bugs: dict[str, Counter[str]] = {}
         self.pipeline = Pipeline()
@@ -79,6 +83,7 @@ class Middleware:
         self.once = OnceRegistry()
         self.background = Background(self)
         self.shared = False
+        self._is_resting = False
         self._lease: Callable[[], Lease | None] = lambda: None
         self._plugins: Mapping[str, Any] = MappingProxyType({})
         self._attaching: str | None = None
@@ -114,9 +119,11 @@ class Middleware:
 
         Raises:
             SettingsError: it cannot be loaded, or one of that name is there already.
+            MiddlewareError: the client was unwrapped.
             PluginNotFoundError: there is no plugin named ``before`` or ``after``.
         """
         with self._lock:
+            self._check_is_running()
             plugins = list(self.pipeline.plugins)
             names = [loaded.name for loaded in plugins]
             name = plugin if isinstance(plugin, str) else plugin_name(plugin)
@@ -154,7 +161,15 @@ class Middleware:
     def recompile(self) -> None:
         """Ask the plugins again which commands they want: called by one that wants others now."""
         with self._lock:
-            self._use(list(self.pipeline.plugins))
+            if not self.is_shut_down:
+                self._use(list(self.pipeline.plugins))
+
+    def _check_is_running(self) -> None:
+        if self.is_shut_down:
+            raise MiddlewareError(
+                "the plugins have ended: their client was unwrapped, or is gone; wrap(client) "
+                "gives it plugins again, and middleware_of(client) their handle"
+            )
 
     def _index(self, name: str) -> int:
         names = [loaded.name for loaded in self.pipeline.plugins]
@@ -165,7 +180,13 @@ class Middleware:
             )
         return names.index(name)
 
-    def run_in_background(self, function: Callable[[], Flow], name: str | None = None) -> None:
+    def run_in_background(
+        self,
+        function: Callable[[], Flow],
+        name: str | None = None,
+        *,
+        plugin: object | None = None,
+    ) -> None:
         """Run a flow beside the client: in a daemon thread, or in a task of the running loop.
 
         It starts at once beside a sync client (asked for in ``redis_attach``, when every plugin
@@ -178,11 +199,18 @@ class Middleware:
         Args:
             function: makes the flow; called again when the work starts anew.
             name: what the thread or task and messages call it; by default the function's name.
+            plugin: the plugin that it works for, with which it ends. By default the one that is
+                being attached, else the one that the function is a method of, else none: then it
+                is the application's.
         """
         with self._lock:
-            plugin = getattr(function, "__self__", None)
-            if self._attaching is not None:
-                plugin = self._plugins[self._attaching]
+            if self.is_shut_down:
+                logger.warning("%r has ended: %r is not run in the background", self, function)
+                return
+            if plugin is None:
+                plugin = getattr(function, "__self__", None)
+                if self._attaching is not None:
+                    plugin = self._plugins[self._attaching]
             owner = next((known for known, own in self._plugins.items() if own is plugin), None)
             title = name or str(getattr(function, "__name__", "flow"))
             if owner is None:
@@ -202,10 +230,12 @@ class Middleware:
 
         Raises:
             SettingsError: the settings cannot be used; nothing has changed then.
+            MiddlewareError: the client was unwrapped.
             Exception: what a plugin raised when it was reconfigured or attached: on purpose as it
                 is, else as a ``PluginError``; the plugins have the settings from before again.
         """
         with self._lock:
+            self._check_is_running()
             if self._reload is None:
                 return
             settings = self._reload()
@@ -223,7 +253,13 @@ class Middleware:
 
     def check_settings(self) -> None:
         """Reload the settings if their file has changed; looks at most every half second."""
-        if monotonic() < self.next_check or self._watch is None:
+        if monotonic() < self.next_check:
+            return
+        if self._is_resting:
+            self._is_resting = False
+            self.next_check = math.inf if self._watch is None else self._watch.next_check
+            self.background.ensure()
+        if self._watch is None or monotonic() < self.next_check:
             return
         # Whoever comes while another one reloads goes on with the settings in force.
         if not self._lock.acquire(blocking=False):
@@ -285,7 +321,7 @@ class Middleware:
             logger.error("plugin %r, hook redis_detach: %s", name, error, exc_info=error)
 
     def _observe_connections(self) -> None:
-        client = self.client.client
+        client = self.client.living_client
         if client is not None and (self.pipeline.connect is not None or len(self.background)):
             observe_connections(client, self)
             reference = weakref.ref(self)
@@ -322,38 +358,65 @@ class Middleware:
         if not self._bindings:
             self.shut_down()
 
-    def closing(self, *, owns_pool: bool) -> None:
+    def closing(self, binding: Binding) -> None:
         """A client is being closed: background work ends, unless others of its pool go on."""
-        if owns_pool or not self.shared:
+        if self._rests_with(binding):
             self.background.stop()
             close_servers(self.client)
 
-    async def closing_async(self, *, owns_pool: bool) -> None:
+    async def closing_async(self, binding: Binding) -> None:
         """The same for an async client, whose tasks are waited for."""
-        if owns_pool or not self.shared:
+        if self._rests_with(binding):
             await self.background.stop_async()
             await close_servers_async(self.client)
 
+    def _rests_with(self, binding: Binding) -> bool:
+        """Whether background work ends when this client is closed, until one is used again."""
+        others = any([other is not binding for other in self._bindings])
+        if not binding.owns_pool and (self.shared or others):
+            return False
+        self._is_resting = len(self.background) > 0
+        if self._is_resting:
+            self.next_check = -math.inf
+        return True
+
     def shut_down(self) -> None:
         """End everything: background work, then each plugin's part in the client."""
-        if self.is_shut_down:
-            return
-        self.is_shut_down = True
-        self.next_check = math.inf
-        before, known = self.pipeline, self._plugins
-        self.pipeline = Pipeline()
-        self.chains = self.pipeline.chains
-        self._plugins = MappingProxyType({})
-        self.background.remove(None)
-        for name, plugin in known.items():
-            self._detach(before, name, plugin)
-        close_idle_servers(self.client)
+        # Reentrant: whoever reloads may be the one that finds the last client to be garbage.
+        with self._lock:
+            if self.is_shut_down:
+                return
+            self.is_shut_down = True
+            self.next_check = math.inf
+            before, known = self.pipeline, self._plugins
+            self.pipeline = Pipeline()
+            self.chains = self.pipeline.chains
+            self._plugins = MappingProxyType({})
+            self.background.remove(None)
+            for name, plugin in known.items():
+                self._detach(before, name, plugin)
+            close_idle_servers(self.client)
 
     def __repr__(self) -> str:
         return f"<Middleware with {', '.join(self._plugins) or 'no plugins'}>"
 
 
+def _stand_ins_of(reference: Callable[[], Middleware | None]) -> Callable[[], AnyClient | None]:
+    def make() -> AnyClient | None:
+        middleware = reference()
+        if middleware is None or middleware.is_shut_down:
+            return None
+        client = middleware.client.stand_in()
+        if client is not None:
+            install(client, middleware, ends_with_it=False)
+        return client
+
+    return make
+
+
 def _after_fork() -> None:
+    global building
+    building = threading.RLock()
     for middleware in list(_all):
         middleware._lock = threading.RLock()
         middleware.once.forget()

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequen
 from dataclasses import replace
 from typing import Any, TypeVar, overload
 
+from redis_middleware import handle
 from redis_middleware.handle import Middleware
 from redis_middleware.redispy.binding import binding_of
 from redis_middleware.redispy.clients import check_client, install, uninstall
@@ -48,16 +49,24 @@ class _Wrapper:
 
     def wrap(self, client: Client) -> Client:
         check_client(client)
-        known = self._of_pool.get(keeper_of(client)) if self._shares else None
+        known = self._shared(client) if self._shares else self._build(client)
         binding = binding_of(client)
-        if known is None or known.is_shut_down:
-            known = self._build(client)
-        elif binding is not None and binding.middleware is known:
+        if binding is not None and binding.middleware is known:
             return client
         if binding is not None:
             uninstall(client)
         install(client, known)
         return client
+
+    def _shared(self, client: Client) -> Middleware:
+        """The middleware of the client's pool, made by the first who comes."""
+        keeper = keeper_of(client)
+        known = self._of_pool.get(keeper)
+        if known is not None and not known.is_shut_down:
+            return known
+        with handle.building:
+            known = self._of_pool.get(keeper)
+            return self._build(client) if known is None or known.is_shut_down else known
 
     def _build(self, client: Client) -> Middleware:
         settings = load_settings(self._source, profile=self._profile)

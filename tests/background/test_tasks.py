@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -269,3 +270,17 @@ async def test_a_cluster_client_has_work_too(clean_cluster: Any) -> None:
     await client.aclose()
     assert await eventually(lambda: not tasks())
     assert worker.ends == worker.starts
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="there are no eager tasks before 3.12")
+async def test_tasks_that_run_at_once(clean_standalone: Server) -> None:
+    """With ``asyncio.eager_task_factory`` the work connects while it is being started."""
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(vars(asyncio)["eager_task_factory"])
+    worker = Worker()
+    client = wrap(redis.asyncio.Redis(port=clean_standalone.port), plugins=[worker])
+    assert await client.ping()
+    assert await runs(worker)
+    assert worker.starts == 1
+    await client.aclose()
+    assert not tasks()

@@ -17,6 +17,7 @@ from redis_middleware import (
     Call,
     Flow,
     Middleware,
+    MiddlewareError,
     PluginError,
     Sleep,
     hookimpl,
@@ -371,3 +372,63 @@ def test_work_that_is_over_is_not_kept(client: redis.Redis) -> None:
         handle.run_in_background(nothing_more)
         assert eventually(lambda: not workers())
     assert len(handle.background) == 1
+
+
+def test_a_client_of_one_connection_leaves_the_work_alone(client: redis.Redis) -> None:
+    """What ``client()`` gives may be closed or dropped: the one that it came from goes on."""
+    worker = Worker()
+    wrap(client, plugins=[worker])
+    with client.client() as of_one_connection:
+        of_one_connection.ping()
+    assert worker.runs
+    of_one_connection = client.client()
+    of_one_connection.ping()
+    del of_one_connection
+    gc.collect()
+    assert worker.runs
+    assert worker.starts == 1
+
+
+def test_work_starts_again_although_no_connection_is_made(clean_standalone: Server) -> None:
+    """A client that was given its pool closes no connection: its next command brings it back."""
+    worker = Worker()
+    pool = redis.ConnectionPool(port=clean_standalone.port)
+    client = wrap(redis.Redis(connection_pool=pool), plugins=[worker])
+    assert worker.runs
+    client.close()
+    assert not workers()
+    client.ping()
+    assert worker.runs
+    assert worker.starts == 2
+    unwrap(client)
+    pool.disconnect()
+
+
+def test_work_for_a_plugin_by_any_function(client: redis.Redis) -> None:
+    """A plugin that starts work while it runs says that it is its own: it ends with the plugin."""
+    worker = Worker()
+    wrap(client, plugins=[worker])
+    handle = worker.middleware
+    handle.run_in_background(lambda: worker.turn_around(), "turns", plugin=worker)
+    names = sorted(thread.name for thread in workers())
+    assert names == ["redis-middleware:worker:turns", "redis-middleware:worker:work"]
+    handle.remove("worker")
+    assert not workers()
+
+
+def test_what_was_unwrapped_stays_ended(
+    client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its handle takes no plugin and no work any more, and says what to do."""
+    worker = Worker()
+    wrap(client, plugins=[worker])
+    unwrap(client)
+    with pytest.raises(MiddlewareError, match=r"unwrapped, or is gone; wrap\(client\) gives"):
+        worker.middleware.add(Worker(name="another"))
+    with pytest.raises(MiddlewareError, match="unwrapped"):
+        worker.middleware.reload()
+    worker.middleware.recompile()
+    worker.middleware.run_in_background(worker.work)
+    assert "is not run in the background" in caplog.text
+    assert not workers()
+    assert dict(worker.middleware.plugins) == {}

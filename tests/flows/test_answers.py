@@ -9,7 +9,7 @@ import redis
 import redis.asyncio
 from tests.flows.making import plugin
 
-from redis_middleware import Answer, Command, Flow, hookimpl, wrap
+from redis_middleware import NIL, Answer, Command, Flow, hookimpl, wrap
 from redis_middleware.embedded import Server
 from redis_middleware.testing import Script
 
@@ -48,6 +48,17 @@ def test_single_and_in_pipelines(reply: Any) -> None:
     assert script.pipeline(("GET", "k"), ("SET", "k", 1), ("GET", "k")) == [reply, b"OK", reply]
     assert script.sent == [("SET", "k", 1)]
     assert sorted(map(repr, seen)) == sorted(map(repr, [reply, reply, b"OK", reply]))
+
+
+@pytest.mark.parametrize("nil", [None, NIL])
+def test_nil(clean_standalone: Server, nil: Any) -> None:
+    """Both words for it are nil to the application, by itself and in pipelines."""
+    with wrap(redis.Redis(port=clean_standalone.port), {}, plugins=[_Answers(nil)]) as client:
+        client.execute_command("SET", "k", "v")
+        assert client.get("k") is None
+        pipe = client.pipeline()
+        pipe.get("k")
+        assert pipe.execute() == [None]
 
 
 def test_real_client(clean_standalone: Server) -> None:

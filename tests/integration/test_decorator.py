@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
+import threading
+import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,15 @@ import redis
 import redis.asyncio
 from tests.integration.pass_through import PassThrough
 
-from redis_middleware import PluginNotFoundError, middleware, middleware_of
+from redis_middleware import (
+    Connection,
+    Flow,
+    PluginNotFoundError,
+    hookimpl,
+    middleware,
+    middleware_of,
+    unwrap,
+)
 from redis_middleware.embedded import Cluster, Server
 
 
@@ -267,3 +279,69 @@ def test_what_makes_no_client() -> None:
     decorate: Any = middleware(plugins=[])
     with pytest.raises(TypeError, match="wrap\\(client\\)"):
         decorate(redis.Redis())
+
+
+def test_threads_that_come_first_together(clean_standalone: Server) -> None:
+    """Of several threads that make the first clients on a pool each gets the same plugins."""
+    pool = redis.ConnectionPool(host=clean_standalone.host, port=clean_standalone.port)
+    begin = threading.Barrier(8)
+
+    class Slow(PassThrough):
+        """Takes its time to be made, as one that reads a file does."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            time.sleep(0.05)
+
+    @middleware(plugins=[Slow])
+    def make_client() -> redis.Redis:
+        return redis.Redis(connection_pool=pool)
+
+    def first_client(_: int) -> redis.Redis:
+        begin.wait()
+        return make_client()
+
+    with ThreadPoolExecutor(8) as threads:
+        clients = list(threads.map(first_client, range(8)))
+    assert len({id(middleware_of(client)) for client in clients}) == 1
+    pool.disconnect()
+
+
+def test_others_of_a_pool_when_the_latest_is_gone(clean_standalone: Server) -> None:
+    """Plugins go on to know a client, its callbacks and its connections."""
+    pool = redis.ConnectionPool(host=clean_standalone.host, port=clean_standalone.port)
+
+    @middleware(plugins=[PassThrough])
+    def make_client() -> redis.Redis:
+        client = redis.Redis(connection_pool=pool)
+        client.set_response_callback("GET", lambda reply, **options: ("read", reply))
+        return client
+
+    first = make_client()
+    make_client().ping()
+    gc.collect()
+    handle = middleware_of(first)
+    assert handle.client.client is first
+    assert handle.client.has_callback("GET")
+    connecting = Connecting()
+    handle.add(connecting)
+    pool.disconnect()
+    reply: Any = first.get("missing")
+    assert reply == ("read", None)
+    assert connecting.connections == 1
+    unwrap(first)
+    assert handle.client.client is None
+    pool.disconnect()
+
+
+class Connecting:
+    """Counts the connections that are made."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+
+    @hookimpl
+    def redis_connect(self, connection: Connection) -> Flow:
+        """Count it."""
+        self.connections += 1
+        return (yield connection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from tests.integration import awaiting
@@ -10,7 +11,7 @@ from tests.integration.kinds import WRITING, Kind
 from tests.integration.pass_through import PassThrough
 from tests.integration.servers import Servers
 
-from redis_middleware import wrap
+from redis_middleware import Batch, Call, Flow, hookimpl, middleware_of, wrap
 
 # Dropped without having been closed, some of redis.asyncio complain to their event loop.
 KINDS = [kind for kind in WRITING if not (kind.is_async and (kind.is_cluster or kind.is_single))]
@@ -67,3 +68,38 @@ async def test_what_it_makes(kind: Kind, servers: Servers) -> None:
     assert message["type"] == "subscribe"
     await awaiting.settle(pubsub.aclose() if kind.is_async else pubsub.close())
     assert "SET" in plugin.names
+
+
+class _Asking:
+    """Asks, before a pipeline goes out, by commands of the client's own."""
+
+    def __init__(self) -> None:
+        self.answers: list[Any] = []
+
+    @hookimpl
+    def redis_batch(self, batch: Batch) -> Flow:
+        """Ask what is there."""
+        client: Any = batch.client.client
+
+        async def ask() -> Any:
+            return await client.get("{t}1")
+
+        self.answers.append((yield Call(lambda: client.get("{t}1"), ask)))
+        return (yield batch)
+
+
+@each_kind(WRITING)
+async def test_what_is_asked_beside_a_pipeline(kind: Kind, servers: Servers) -> None:
+    """A plugin can ask something for a pipeline whose client is gone, with the client's plugins."""
+    asking, plugin = _Asking(), PassThrough()
+    make = maker(kind, servers, plugin)
+    client = make()
+    await awaiting.settle(client.set("{t}1", 1))
+    middleware_of(client).add(asking)
+    pipe = client.pipeline(transaction=False)
+    del client
+    gc.collect()
+    pipe.get("{t}1")
+    replies = await awaiting.settle(pipe.execute())
+    assert asking.answers == replies == ["1" if kind.decodes else b"1"]
+    assert plugin.names == ["SET", "GET", "GET"]

@@ -15,6 +15,7 @@ import redis.asyncio
 
 from redis_middleware.command import Command
 from redis_middleware.redispy.exchange import exchange
+from redis_middleware.redispy.likeness import Likeness
 from redis_middleware.redispy.modules import MODULES_WITH_PIPELINES
 from redis_middleware.redispy.servers import Server
 from redis_middleware.redispy.steps import Steps, drive, drive_async
@@ -68,8 +69,7 @@ class Binding:
 
     __slots__ = (
         "__weakref__",
-        "_callbacks",
-        "_class",
+        "_likeness",
         "_pool",
         "is_shadowed",
         "lease",
@@ -89,9 +89,7 @@ class Binding:
         self.is_shadowed = "execute_command" in self.shadowed
         self.owns_pool = bool(getattr(client, "auto_close_connection_pool", True))
         self.thin = _thin_layer(type(client).execute_command)
-        self._class = type(client)
         self._pool = None
-        self._callbacks = None
         self.reference: Callable[[], AnyClient | None]
         if middleware.client.is_cluster:
             # A cluster client is a reference cycle of its own: its connections call it back.
@@ -99,7 +97,7 @@ class Binding:
         else:
             self.reference = weakref.ref(client)
             self._pool = client.connection_pool
-            self._callbacks = client.response_callbacks
+            self._likeness = Likeness(client)
 
     def keep(self, client: AnyClient) -> None:
         """Keep a client that nobody else has."""
@@ -113,12 +111,7 @@ class Binding:
         makes one on the same pool, for the length of the call.
         """
         client: Any = self.reference()
-        if client is None:
-            is_async = self.middleware.client.is_async
-            client = (redis.asyncio.Redis if is_async else redis.Redis)(connection_pool=self._pool)
-            client.response_callbacks = self._callbacks
-            client.__class__ = self._class
-        return client
+        return self._likeness.on(self._pool) if client is None else client
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """Call a method of the client's past the middleware."""
@@ -235,7 +228,7 @@ class SyncBinding(Binding):
 
     def close(self, *args: Any, **kwargs: Any) -> Any:
         """Close the client, and what plugins do beside it."""
-        self.middleware.closing(owns_pool=self.owns_pool)
+        self.middleware.closing(self)
         return self.call("close", *args, **kwargs)
 
 
@@ -248,7 +241,7 @@ class AsyncBinding(Binding):
 
     async def aclose(self, *args: Any, **kwargs: Any) -> Any:
         """Close the client, and what plugins do beside it."""
-        await self.middleware.closing_async(owns_pool=self.owns_pool)
+        await self.middleware.closing_async(self)
         return await self.call("aclose", *args, **kwargs)
 
 

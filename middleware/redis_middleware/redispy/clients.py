@@ -71,7 +71,11 @@ def _makers(binding: Binding) -> dict[str, Callable[..., Any]]:
 
     def maker(name: str, adopt: Callable[[Any, Middleware], Any]) -> Callable[..., Any]:
         def make(*args: Any, **kwargs: Any) -> Any:
-            return adopt(binding.call(name, *args, **kwargs), binding.middleware)
+            made = adopt(binding.call(name, *args, **kwargs), binding.middleware)
+            if binding.middleware.client.is_cluster:
+                # Plugins may ask something beside it, and none can be made in the client's place.
+                made._redis_middleware_client = binding.client()
+            return made
 
         return make
 
@@ -93,8 +97,14 @@ def _rebind(client: AnyClient, middleware: Middleware) -> AnyClient:
     return client
 
 
-def install(client: AnyClient, middleware: Middleware) -> None:
-    """Shadow the client's methods by such as run the middleware's plugins."""
+def install(client: AnyClient, middleware: Middleware, *, ends_with_it: bool = True) -> None:
+    """Shadow the client's methods by such as run the middleware's plugins.
+
+    Args:
+        client: the client.
+        middleware: what runs them.
+        ends_with_it: whether closing the client has to do with the plugins' background work.
+    """
     is_async = isinstance(client, redis.asyncio.Redis | redis.asyncio.RedisCluster)
     binding: Any = (AsyncBinding if is_async else SyncBinding)(client, middleware)
     binding.lease = middleware.lease()
@@ -102,8 +112,9 @@ def install(client: AnyClient, middleware: Middleware) -> None:
         **_makers(binding),
         "execute_command": (async_executor if is_async else sync_executor)(binding),
     }
-    close = "aclose" if is_async else "close"
-    shadows[close] = functools.partial(getattr(binding, close))
+    if ends_with_it:
+        close = "aclose" if is_async else "close"
+        shadows[close] = functools.partial(getattr(binding, close))
     for name, shadow in shadows.items():
         method = getattr(type(client), name, None)
         if method is not None:
@@ -127,12 +138,9 @@ def sender(view: ClientView, middleware: Middleware) -> Binding | None:
 
     It does not need the wrapped client itself where that is one of several on a pool.
     """
-    client: Any = view.client
+    client: Any = view.living_client or view.stand_in()
     if client is None:
-        pool = view.pool
-        if pool is None or view.is_cluster:
-            return None
-        client = (redis.asyncio.Redis if view.is_async else redis.Redis)(connection_pool=pool)
+        return None
     binding = binding_of(client)
     if binding is None:
         binding = (AsyncBinding if view.is_async else SyncBinding)(client, middleware)
@@ -149,5 +157,6 @@ def uninstall(client: AnyClient) -> Middleware:
             delattr(client, name)
     for name, own in binding.shadowed.items():
         setattr(client, name, own)
+    binding.middleware.client.leave(client)
     binding.middleware.unbound(binding)
     return binding.middleware

@@ -11,6 +11,7 @@ import redis.asyncio
 from redis.utils import HIREDIS_AVAILABLE
 
 from redis_middleware.command import Command, spec_for
+from redis_middleware.redispy.likeness import Likeness
 
 if TYPE_CHECKING:
     from redis_middleware.redispy.deployments import Servers
@@ -69,8 +70,11 @@ class ClientView:
 
     __slots__ = (
         "_client",
+        "_clients",
         "_encoder",
         "_keeper",
+        "_likeness",
+        "_make_client",
         "_observe",
         "_server_pools",
         "encode",
@@ -97,17 +101,59 @@ class ClientView:
         self.routing: Routing | None = None
         self._server_pools: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._observe: Callable[[Any], None] = _nothing
+        self._make_client: Callable[[], AnyClient | None] = _no_client
+        # By their identity: an application's own class may have no hash.
+        self._clients: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self.follow(client)
 
     def follow(self, client: AnyClient) -> None:
-        """Speak of this client from now on: another one of the same pool."""
-        self._client = weakref.ref(client)
+        """Speak of this client too, and rather of it than of others of the same pool."""
+        self._clients[id(client)] = client
+        self._client: Callable[[], AnyClient | None] = weakref.ref(client)
         self._keeper = weakref.ref(keeper_of(client))
+        self._likeness = (
+            Likeness(client) if isinstance(client, redis.Redis | redis.asyncio.Redis) else None
+        )
+
+    def leave(self, client: AnyClient) -> None:
+        """Speak of this client no more."""
+        self._clients.pop(id(client), None)
+        if self._client() is client:
+            self._client = _no_client
+
+    @property
+    def living_client(self) -> AnyClient | None:
+        """One of the wrapped clients that somebody still has."""
+        client = self._client()
+        if client is None:
+            others = [reference() for reference in self._clients.valuerefs()]
+            client = next((other for other in others if other is not None), None)
+            if client is not None:
+                self._client = weakref.ref(client)
+        return client
 
     @property
     def client(self) -> AnyClient | None:
-        """The wrapped client itself; ``None`` when it is garbage. Commands on it run plugins."""
-        return self._client()
+        """The wrapped client itself; commands on it run plugins.
+
+        Where several share a connection pool it is one of them. Where all of them are garbage, and
+        something that they made is still at work, such as a pipeline, it is one in their place;
+        ``None`` for a cluster client, or after the plugins have ended.
+        """
+        client = self.living_client
+        return self._make_client() if client is None else client
+
+    def make_clients_with(self, make: Callable[[], AnyClient | None]) -> None:
+        """Let this function make the client in the place of those that are garbage."""
+        self._make_client = make
+
+    def stand_in(self) -> AnyClient | None:
+        """A client like the one that was followed last, on its pool; it runs no plugins.
+
+        ``None`` for a cluster client, or when the pool is garbage.
+        """
+        pool = self.pool
+        return None if pool is None or self._likeness is None else self._likeness.on(pool)
 
     def command(self, *args: Any, **options: Any) -> Command:
         """A command that no application sent, to be yielded by a flow: ``command("PING")``.
@@ -311,6 +357,10 @@ class Connection:
 
     def __repr__(self) -> str:
         return f"<Connection to {self.address}>"
+
+
+def _no_client() -> None:
+    return None
 
 
 def _nothing(pool: Any) -> None:

@@ -38,7 +38,13 @@ class _Handle(Middleware):
         self.work: dict[str, Callable[[], Flow]] = {}
         super().__init__(client, load_settings(settings, environ={}), plugins)
 
-    def run_in_background(self, function: Callable[[], Flow], name: str | None = None) -> None:
+    def run_in_background(
+        self,
+        function: Callable[[], Flow],
+        name: str | None = None,
+        *,
+        plugin: object | None = None,
+    ) -> None:
         self.work[name or str(getattr(function, "__name__", "flow"))] = function
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from redis_middleware import Call, Command, Place
+from redis_middleware.redispy.steps import Steps, drive, drive_async
 from redis_middleware_plugins.size_guard.growth import length_command
 
 __all__ = ["Question", "ask", "size_of_any"]
@@ -64,27 +65,14 @@ def size_of_any(
 
 
 def _beside(command: Command, questions: Sequence[Question]) -> Call:
-    client: Any = command.client.client
-
-    def call() -> list[Any]:
+    def steps() -> Steps:
+        client: Any = command.client.client
         answers = []
         for question in questions:
             try:
-                answers.append(client.execute_command(*question))
+                answers.append((yield client.execute_command(*question)))
             except ResponseError:
                 answers.append(None)
         return answers
 
-    async def call_async() -> list[Any]:
-        answers = []
-        for question in questions:
-            try:
-                answers.append(await client.execute_command(*question))
-            except ResponseError:
-                answers.append(None)
-        return answers
-
-    # A pipeline can outlive the client that made it; then nobody is there to ask.
-    if client is None:
-        return Call(lambda: [None] * len(questions))
-    return Call(call, call_async)
+    return Call(lambda: drive(steps()), lambda: drive_async(steps()))
