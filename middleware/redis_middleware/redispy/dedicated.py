@@ -1,7 +1,7 @@
 """Connections of one's own: outside of every pool, for what listens to a server.
 
-Made with the settings of the wrapped client (address, TLS, credentials, time-outs). Flows yield
-their methods in a ``Call``: ``yield Call(connection.open, connection.open_async)``.
+Made with the settings of the wrapped client (address, TLS, credentials, time-outs). What they do
+are steps, which flows yield as a ``Call``: ``yield call_of(connection.open())``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from redis_middleware.redispy.connection_settings import connection_settings, settings_at
+from redis_middleware.redispy.steps import Steps
 from redis_middleware.redispy.view import ClientView, ServerAddress, address
 
 __all__ = [
@@ -66,18 +67,10 @@ class DedicatedConnection:
         self.resp3 = False
         self.address: ServerAddress | None = to
 
-    def open(self) -> None:
+    def open(self) -> Steps:
         """Connect, once."""
-        self._raw.connect()
-        self._opened()
-
-    async def open_async(self) -> None:
-        """Connect, for async clients."""
-        await self._raw.connect()
-        self._opened()
-
-    def _opened(self) -> None:
         raw = self._raw
+        yield raw.connect()
         self.resp3 = (
             str(raw.get_protocol() if hasattr(raw, "get_protocol") else raw.protocol) == "3"
         )
@@ -93,7 +86,7 @@ class DedicatedConnection:
     def _is_async(self) -> bool:
         return asyncio.iscoroutinefunction(type(self._raw).connect)
 
-    def call(self, *args: Any) -> Any:
+    def call(self, *args: Any) -> Steps:
         """Send a command and wait for its reply; pushes meanwhile are kept for ``receive``.
 
         Returns:
@@ -102,33 +95,18 @@ class DedicatedConnection:
         Raises:
             RedisError: the server's error, or a lost connection.
         """
-        self.send(*args)
+        yield self._raw.send_command(*args, check_health=False)
         while True:
-            reply = self._raw.read_response(
+            reply = yield self._raw.read_response(
                 disable_decoding=True, push_request=True, disconnect_on_error=False
             )
             if not _is_push(reply):
                 return reply
             self._early.append(reply)
 
-    async def call_async(self, *args: Any) -> Any:
-        """Send a command and wait for its reply, for async clients."""
-        await self.send_async(*args)
-        while True:
-            reply = await self._raw.read_response(
-                disable_decoding=True, push_request=True, disconnect_on_error=False
-            )
-            if not _is_push(reply):
-                return reply
-            self._early.append(reply)
-
-    def send(self, *args: Any) -> None:
+    def send(self, *args: Any) -> Steps:
         """Send a command; its reply is among what ``receive`` gives."""
-        self._raw.send_command(*args, check_health=False)
-
-    async def send_async(self, *args: Any) -> None:
-        """Send a command, for async clients."""
-        await self._raw.send_command(*args, check_health=False)
+        yield self._raw.send_command(*args, check_health=False)
 
     def has_pending(self) -> bool:
         """Whether something came that ``receive`` has not given yet."""

@@ -10,7 +10,9 @@ from collections.abc import Generator
 from inspect import GEN_SUSPENDED, getgeneratorstate
 from typing import Any
 
-__all__ = ["Steps", "drive", "drive_async"]
+from redis_middleware.flow import Call
+
+__all__ = ["Steps", "call_of", "drive", "drive_async"]
 
 Steps = Generator[Any, Any, Any]
 """Work on connections, for ``drive`` or ``drive_async``."""
@@ -46,3 +48,8 @@ async def drive_async(steps: Steps) -> Any:
                 step = steps.send(value)
     except StopIteration as stop:
         return stop.value
+
+
+def call_of(steps: Steps) -> Call:
+    """What a flow yields to have steps run, once, and be given what they return."""
+    return Call(lambda: drive(steps), lambda: drive_async(steps))

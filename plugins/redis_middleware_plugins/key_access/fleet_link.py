@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from redis_middleware import Call, ClientView, Command
 from redis_middleware.commands import spec_of
 from redis_middleware.redispy.dedicated import DedicatedConnection
+from redis_middleware.redispy.steps import Steps, call_of
 from redis_middleware.redispy.view import ServerAddress
 
 __all__ = ["FleetLink"]
@@ -34,29 +35,16 @@ class FleetLink:
         The flow is resumed with their replies. The first failure of any is raised, and every
         connection is closed: the next ones are made anew.
         """
-        return Call(lambda: self._send(commands), lambda: self._send_async(commands))
+        return call_of(self._send(commands))
 
-    def _send(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
+    def _send(self, commands: Sequence[Sequence[Any]]) -> Steps:
         replies = []
         try:
             for command in commands:
                 connection, is_new = self._connection(command[1])
                 if is_new:
-                    connection.open()
-                replies.append(connection.call(*command))
-        except (RedisError, OSError):
-            self.close()
-            raise
-        return replies
-
-    async def _send_async(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
-        replies = []
-        try:
-            for command in commands:
-                connection, is_new = self._connection(command[1])
-                if is_new:
-                    await connection.open_async()
-                replies.append(await connection.call_async(*command))
+                    yield from connection.open()
+                replies.append((yield from connection.call(*command)))
         except (RedisError, OSError):
             self.close()
             raise

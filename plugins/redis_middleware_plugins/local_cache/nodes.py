@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from typing import Any, Final
 
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
 from redis_middleware import Call, ClientView, Flow, ServerAddress
 from redis_middleware.redispy.dedicated import DedicatedConnection
+from redis_middleware.redispy.steps import call_of
 from redis_middleware_plugins.local_cache.hearing import BY_TTL_ALONE, RefusedError
 from redis_middleware_plugins.local_cache.messages import CHANNEL
 from redis_middleware_plugins.local_cache.rules import Rule, broadcast_prefixes, is_covered
@@ -58,7 +58,7 @@ class Node:
         """What a flow yields to send a command whose reply comes among the messages."""
         self.asked.append(now)
         connection = self.connection
-        return Call(partial(connection.send, *args), partial(connection.send_async, *args))
+        return call_of(connection.send(*args))
 
     def answered(self) -> None:
         """A reply came."""
@@ -130,7 +130,7 @@ class Nodes:
             self._view, address, 3 if needs_commands else None, within=self._patience(address)
         )
         try:
-            yield Call(connection.open, connection.open_async)
+            yield call_of(connection.open())
             client_id = yield from self._subscribe(connection, rules)
         except BaseException:
             connection.close()
@@ -215,7 +215,7 @@ class Nodes:
 
 def ask(connection: DedicatedConnection, *args: Any) -> Call:
     """What a flow yields to send a command and be given its reply."""
-    return Call(partial(connection.call, *args), partial(connection.call_async, *args))
+    return call_of(connection.call(*args))
 
 
 def _broadcast(prefixes: Iterable[bytes]) -> Iterator[Any]:

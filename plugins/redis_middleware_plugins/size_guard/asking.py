@@ -8,7 +8,7 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from redis_middleware import Call, Command, Place
-from redis_middleware.redispy.steps import Steps, drive, drive_async
+from redis_middleware.redispy.steps import Steps, call_of
 from redis_middleware_plugins.size_guard.growth import length_command
 
 __all__ = ["Question", "ask", "size_of_any"]
@@ -75,4 +75,4 @@ def _beside(command: Command, questions: Sequence[Question]) -> Call:
                 answers.append(None)
         return answers
 
-    return Call(lambda: drive(steps()), lambda: drive_async(steps()))
+    return call_of(steps())

@@ -23,6 +23,7 @@ from tests.plugins.local_cache.clients import (
 from redis_middleware import middleware_of, wrap
 from redis_middleware.embedded import SentinelDeployment, Server
 from redis_middleware.redispy.dedicated import DedicatedConnection
+from redis_middleware.redispy.steps import drive_async
 
 
 class _SlowWay:
@@ -92,7 +93,7 @@ async def test_connection_that_was_reset(clean_standalone: Server) -> None:
     port = relay.sockets[0].getsockname()[1]
     async with relay, redis.asyncio.Redis(port=port) as client:
         connection = DedicatedConnection(middleware_of(wrap(client, {})).client)
-        await connection.open_async()
+        await drive_async(connection.open())
         assert not connection.has_pending()
         way.reset()
         for _ in range(20):
