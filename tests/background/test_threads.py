@@ -432,3 +432,30 @@ def test_what_was_unwrapped_stays_ended(
     assert "is not run in the background" in caplog.text
     assert not workers()
     assert dict(worker.middleware.plugins) == {}
+
+
+def test_work_on_a_pool_whose_clients_are_of_a_class_of_ones_own(clean_standalone: Server) -> None:
+    """Between two requests nobody has a client: the work goes on without what its class needs."""
+
+    class Tenants(redis.Redis):
+        def __init__(self, *, tenant: str, **options: Any) -> None:
+            super().__init__(**options)
+            self.tenant = tenant
+
+        def execute_command(self, *args: Any, **options: Any) -> Any:
+            assert self.tenant
+            return super().execute_command(*args, **options)
+
+    worker = Worker()
+    pool = redis.ConnectionPool(port=clean_standalone.port)
+
+    @middleware(plugins=[worker])
+    def make_client() -> redis.Redis:
+        return Tenants(tenant="one", connection_pool=pool)
+
+    make_client().ping()
+    gc.collect()
+    assert worker.runs
+    assert worker.starts == 1
+    worker.middleware.shut_down()
+    pool.disconnect()

@@ -23,13 +23,18 @@ class Likeness:
         self._class = type(client)
         self._callbacks = client.response_callbacks
 
-    def on(self, pool: Any) -> Any:
-        """A client of the same class and with the same callbacks, on a pool; it runs no plugins.
+    def on(self, pool: Any, *, completely: bool = True) -> Any:
+        """A client with the same callbacks, on a pool; it runs no plugins.
 
-        It does not go through the class's own ``__init__``, whose arguments nobody knows.
+        Args:
+            pool: redis-py's pool of connections.
+            completely: whether it is of the same class, even one with an ``__init__`` of its own.
+                That is not called, since nobody knows its arguments: what it sets is missing.
         """
         is_async = issubclass(self._class, redis.asyncio.Redis)
-        client: Any = (redis.asyncio.Redis if is_async else redis.Redis)(connection_pool=pool)
+        base: Any = redis.asyncio.Redis if is_async else redis.Redis
+        client = base(connection_pool=pool)
         client.response_callbacks = self._callbacks
-        client.__class__ = self._class
+        if completely or self._class.__init__ is base.__init__:
+            client.__class__ = self._class
         return client

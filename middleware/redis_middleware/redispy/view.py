@@ -150,10 +150,14 @@ class ClientView:
     def stand_in(self) -> AnyClient | None:
         """A client like the one that was followed last, on its pool; it runs no plugins.
 
+        Every method of it works: it is of that one's class only if that can be made without more.
         ``None`` for a cluster client, or when the pool is garbage.
         """
         pool = self.pool
-        return None if pool is None or self._likeness is None else self._likeness.on(pool)
+        if pool is None or self._likeness is None:
+            return None
+        client: AnyClient = self._likeness.on(pool, completely=False)
+        return client
 
     def command(self, *args: Any, **options: Any) -> Command:
         """A command that no application sent, to be yielded by a flow: ``command("PING")``.
