@@ -193,3 +193,27 @@ def test_methods_that_somebody_replaced(
         queue(pipe, call("set", "a", 1), call("get", "a"))
         pipe.execute()
     assert parsed == ["SET", "GET"]
+
+
+@pytest.mark.parametrize("transaction", [False, True])
+@pytest.mark.parametrize("module", [redis, redis.asyncio])
+async def test_pushes_among_replies(
+    clean_standalone: Server, module: Any, transaction: bool
+) -> None:
+    """What the server sends of its own accord, between two replies, is none of them.
+
+    The connection's own writes make the server report that it does not know the keys any more.
+    """
+    client = wrap(
+        module.Redis(port=clean_standalone.port, protocol=3, single_connection_client=True), {}
+    )
+    async with awaiting.entered(client):
+        await awaiting.settle(client.execute_command("CLIENT", "TRACKING", "ON", "BCAST"))
+        for _ in range(3):
+            pipe = client.pipeline(transaction=transaction)
+            for number in range(20):
+                queue(pipe, call("set", f"k{number}", number), call("get", f"k{number}"))
+            replies = await awaiting.settle(pipe.execute())
+            assert replies[::2] == [True] * 20
+            assert replies[1::2] == [str(number).encode() for number in range(20)]
+        assert await awaiting.settle(client.get("k7")) == b"7"
