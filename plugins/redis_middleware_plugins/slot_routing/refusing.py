@@ -23,7 +23,20 @@ from redis.exceptions import (
 
 from redis_middleware.commands import key_slot
 
-__all__ = ["ONE_SLOT", "CrossSlotError", "CrossSlotTransaction", "not_split", "shown_key"]
+__all__ = [
+    "ONE_SERVER",
+    "ONE_SLOT",
+    "CrossSlotError",
+    "CrossSlotTransaction",
+    "not_split",
+    "shown_key",
+]
+
+ONE_SERVER: Final = (
+    "a transaction is on one server, which knows only its own part of the database; take it out of "
+    "the transaction, where it goes to every server"
+)
+"""Why a command for the whole database is refused in a transaction."""
 
 ONE_SLOT: Final = "a server runs it on the keys of one slot only"
 """Why a command that cannot be split is refused."""
@@ -37,7 +50,7 @@ class CrossSlotError(ClusterCrossSlotError, RedisClusterException):
 
     Attributes:
         command: the command's name; ``"TRANSACTION"`` for a whole transaction.
-        keys: its keys, as on the wire, in order.
+        keys: its keys, as on the wire, in order; none of a command for the whole database.
         reason: why it cannot be run on several slots.
     """
 
@@ -53,6 +66,8 @@ class CrossSlotError(ClusterCrossSlotError, RedisClusterException):
         return tuple(map(key_slot, self.keys))
 
     def __str__(self) -> str:
+        if not self.keys:
+            return f"{self.command} is refused and was not sent: {self.reason}"
         slots = self.slots
         return (
             f"{self.command} is refused and was not sent: {self.reason}, and its keys are in "

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from redis.exceptions import AskError, DataError, MovedError, WatchError
 
 from redis_middleware import Batch, Command, Flow
+from redis_middleware.commands import CommandSpec
 from redis_middleware.notes import SLOT
 from redis_middleware_plugins.slot_routing.deployment import Deployment
 from redis_middleware_plugins.slot_routing.redirecting import FAILURES, Attempts
-from redis_middleware_plugins.slot_routing.refusing import CrossSlotTransaction
+from redis_middleware_plugins.slot_routing.refusing import ONE_SERVER, CrossSlotTransaction
 from redis_middleware_plugins.slot_routing.slots import routing_keys, slots_of
 
 __all__ = ["Transactions"]
@@ -34,7 +35,8 @@ class Transactions:
             Its replies.
 
         Raises:
-            CrossSlotTransaction: its keys are of several slots.
+            CrossSlotTransaction: its keys are of several slots, or a command of it is for the whole
+                database.
         """
         deployment = self._deployment
         if deployment.is_cluster is None:
@@ -42,6 +44,9 @@ class Transactions:
         if not deployment.is_cluster:
             batch.target = deployment.target
             return (yield batch)
+        for command in batch.commands:
+            if _is_for_whole_database(command.spec):
+                raise CrossSlotTransaction(command.name, (), ONE_SERVER)
         slot = _slot_of(batch.commands)
         if slot is None and batch.is_watching:
             # Without keys of its own it belongs where keys are watched.
@@ -110,6 +115,14 @@ class Transactions:
                 f"slot {slot} is moving from one server to another ({error}), where nothing is "
                 "watched: read and watch the keys again"
             ) from error
+
+
+def _is_for_whole_database(spec: CommandSpec) -> bool:
+    """Whether it is about all keys (DBSIZE, FLUSHDB, KEYS), of which a server has only its own.
+
+    See the category ``keyspace`` of https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/.
+    """
+    return "keyspace" in spec.categories and not spec.key_specs
 
 
 def _slot_of(commands: Sequence[Command]) -> int | None:

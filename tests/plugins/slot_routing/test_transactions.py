@@ -68,6 +68,22 @@ def test_several_slots_are_refused_and_nothing_is_sent(clean_cluster: Cluster) -
         assert client.dbsize() == 0
 
 
+@pytest.mark.parametrize("command", ["DBSIZE", "FLUSHDB", "FLUSHALL", "RANDOMKEY", "KEYS *"])
+def test_what_is_for_the_whole_database_is_refused(clean_cluster: Cluster, command: str) -> None:
+    """One server would do it for its own part only; outside of the transaction all do."""
+    with routed(clean_cluster) as client:
+        for number in range(20):
+            client.set(f"k{number}", 1)
+        pipe = client.pipeline()
+        pipe.set("k1", 2)
+        pipe.execute_command(*command.split())
+        name = command.split()[0]
+        with pytest.raises(CrossSlotTransactionError, match=f"^{name} is refused.*only its own"):
+            pipe.execute()
+        assert client.get("k1") == b"1"
+        assert client.dbsize() == 20
+
+
 def test_an_error_within_a_transaction_is_the_servers(clean_cluster: Cluster) -> None:
     """The others are carried out, as on a single server."""
     with routed(clean_cluster) as client:
