@@ -61,7 +61,7 @@ class Middleware:
         chains: the pipeline's chains by command, at hand for the path of each command.
         settings: the settings in force.
         bugs: for each plugin how often its bugs were kept from the application, by type of
-            exception (plugins with ``observes = True`` only).
+            exception: bugs of plugins with ``observes = True``, and in any plugin's ``metrics()``.
         once: where concurrent callers of this client meet.
         background: the background work.
         next_check: the reading of ``time.monotonic`` from which the settings file is looked at.
@@ -427,6 +427,8 @@ def _after_fork() -> None:
                     after_fork()
                 except Exception as error:
                     logger.error("plugin %r, after_fork: %s", name, error, exc_info=error)
+    # Only then: one client's background work may touch what other clients' plugins have too.
+    for middleware in list(_all):
         middleware.background.after_fork()
 
 

@@ -8,7 +8,10 @@ A plugin that has something to count gives it from a method ``metrics()``::
             [Reading(self.torn, {"gate": "north"})],
         )
 
-Plugins that export metrics (``otel``) call it whenever metrics are collected, from any thread.
+Plugins that export metrics (``otel``) call it once whenever metrics are collected, from any thread,
+and when the client is first used. Where it raises, the plugin's metrics are missing from that
+collection, and the bug is counted in ``middleware.bugs`` under the plugin's name.
+
 Which metrics there are must not change while the plugin runs; their readings may. Attributes are
 labels: they come from small fixed sets, and never hold keys unless the application asked for that.
 """
@@ -35,7 +38,12 @@ class Kind(Enum):
 
 
 class Reading(NamedTuple):
-    """A value, and the attributes that tell it from the metric's other ones."""
+    """A value, and the attributes that tell it from the metric's other ones.
+
+    Attributes:
+        value: the value; one that is not finite is left out.
+        attributes: strings, numbers and truth values by name.
+    """
 
     value: float
     attributes: Mapping[str, str | int | float | bool] = {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import redis
+import redis.asyncio
 from tests.integration import awaiting
 from tests.integration.at_places import Own, Refused, as_number, get_at, places
 from tests.integration.each_kind import each_kind, only_one, wrapped
@@ -12,7 +14,8 @@ from tests.integration.kinds import Kind
 from tests.integration.pass_through import PassThrough
 from tests.integration.servers import Servers
 
-from redis_middleware import NIL, Command, Flow, Place
+from redis_middleware import NIL, Command, Flow, Place, wrap
+from redis_middleware.embedded import Server
 
 
 @each_kind()
@@ -252,3 +255,22 @@ async def test_everything_is_an_ordinary_command_afterwards(kind: Kind, servers:
             key = f"numbered-{number}-"
             await awaiting.settle(client.set(key, number))
             assert int(await awaiting.settle(client.get(key))) == number
+
+
+@pytest.mark.parametrize("module", [redis, redis.asyncio])
+async def test_errors_name_the_applications_commands(clean_standalone: Server, module: Any) -> None:
+    """What a plugin sends along is not counted, in an aborted transaction and in replies."""
+
+    def fan_out(command: Command) -> Flow:
+        if command.name != "SADD":
+            return (yield command)
+        return (yield [command, command.replace(("SCARD", command.args[1]))])[0]
+
+    client = wrap(module.Redis(port=clean_standalone.port), {}, plugins=[Own(fan_out)])
+    async with awaiting.entered(client):
+        for transaction in (True, False):
+            pipe = client.pipeline(transaction=transaction)
+            pipe.sadd("s", 1)
+            pipe.execute_command("HSET", "h", "field")
+            with pytest.raises(redis.ResponseError, match=r"^Command # 2 \(HSET h field\)"):
+                await awaiting.settle(pipe.execute())

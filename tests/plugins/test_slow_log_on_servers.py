@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
 import redis.asyncio
+from tests.plugins.forking import works_in_a_child
 
 from redis_middleware import middleware_of, wrap
 from redis_middleware.commands import key_slot
 from redis_middleware.embedded import Cluster, Server
-from redis_middleware_plugins.slow_log import SlowEntry, SlowLog
+from redis_middleware_plugins.slow_log import SlowEntry, SlowLog, SlowLogSettings
 
 ALL = {"slow_log": {"threshold": 0, "batch_threshold": 0}}
 
@@ -122,3 +124,45 @@ def test_a_changed_file_changes_the_running_plugin(
         client.get("k")
         client.blpop("list", timeout=0.01)
         assert [entry.name for entry in entries_of(client)] == ["SET", "BLPOP"]
+
+
+class _Halting(float):
+    """Seconds that hold up the thread in which they are forgotten, until told to go on."""
+
+    forgotten = threading.Event()
+    goes_on = threading.Event()
+
+    def __sub__(self, other: float) -> _Halting:
+        return self
+
+    def __del__(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            self.forgotten.set()
+            assert self.goes_on.wait(60)
+
+
+def test_a_forked_process_logs_by_itself(clean_standalone: Server) -> None:
+    """Forked off while another thread drops an old entry, a child begins with none and logs on."""
+    readings = iter([0.0, _Halting(1)])
+    settings = SlowLogSettings(threshold=0, keep=1)
+    slow_log = SlowLog(settings, clock=lambda: next(readings, 0.0))
+    with redis.Redis.from_url(clean_standalone.url) as client:
+        wrap(client, {}, plugins=[slow_log])
+        client.get("first")
+        thread = threading.Thread(target=client.get, args=("second",), daemon=True)
+        thread.start()
+        try:
+            assert _Halting.forgotten.wait(60)
+
+            def log() -> None:
+                assert slow_log.total == 0
+                client.get("third")
+                assert [entry.keys for entry in slow_log.entries()] == [("third",)]
+                assert slow_log.total == 1
+
+            assert works_in_a_child(log)
+        finally:
+            _Halting.goes_on.set()
+            thread.join(60)
+        assert [entry.keys for entry in slow_log.entries()] == [("second",)]
+        assert slow_log.total == 2

@@ -6,6 +6,7 @@ errors. Only its execution goes round by round, each round a redis-py pipeline o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -29,6 +30,17 @@ if TYPE_CHECKING:
     from redis_middleware.handle import Middleware
 
 __all__ = ["adopt_pipeline"]
+
+
+class _Numbered:
+    """Says in an error which of the application's commands it is of, whatever was sent along."""
+
+    _positions: Sequence[int | None] = ()
+
+    def annotate_exception(self, exception: Any, number: int, command: Any) -> None:
+        position = self._positions[number - 1] if number <= len(self._positions) else None
+        number = number if position is None else position + 1
+        super().annotate_exception(exception, number, command)  # type: ignore[misc]
 
 
 class _SyncPipeline(Adopted):
@@ -79,7 +91,7 @@ class _AsyncPipeline(Adopted):
         return prepared.finish(replies, raise_on_error)
 
 
-class _PlainPipeline(FirstErrors, Routed, _SyncPipeline):
+class _PlainPipeline(_Numbered, FirstErrors, Routed, _SyncPipeline):
     def execute(self, raise_on_error: bool = True) -> Any:
         # Where it was sent before counts no more.
         drive(self._connect_to(None))
@@ -107,7 +119,7 @@ class _PlainPipeline(FirstErrors, Routed, _SyncPipeline):
         return run(chain, command, transport, middleware.once)
 
 
-class _PlainAsyncPipeline(FirstErrors, Routed, _AsyncPipeline):
+class _PlainAsyncPipeline(_Numbered, FirstErrors, Routed, _AsyncPipeline):
     async def execute(self, raise_on_error: bool = True) -> Any:
         # Where it was sent before counts no more.
         await drive_async(self._connect_to(None))

@@ -177,8 +177,13 @@ class BatchTransport:
         return bool(scripts) and any([isinstance(each.target, Server) for each in commands])
 
     def _send_own(self, commands: Sequence[Command]) -> Steps:
-        self._prepared.load(commands)
-        return (yield from self._send())
+        prepared = self._prepared
+        prepared.load(commands)
+        prepared.pipe._positions = [command.position for command in commands]
+        try:
+            return (yield from self._send())
+        finally:
+            prepared.pipe._positions = ()
 
     def _send(self) -> Steps:
         yield from self._prepared.connect()

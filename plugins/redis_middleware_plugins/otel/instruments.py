@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 
 from redis_middleware import Middleware, notes
-from redis_middleware.readings import Kind, Metric
 from redis_middleware.redispy.pools import pool_counts
 from redis_middleware_plugins.otel import attributes as names
 from redis_middleware_plugins.otel.light_histogram import recorder_of
 from redis_middleware_plugins.otel.noted import Notes
+from redis_middleware_plugins.otel.observables import make_observables
+from redis_middleware_plugins.otel.plugin_metrics import PluginMetrics
+from redis_middleware_plugins.otel.process_lock import ProcessLock
 from redis_middleware_plugins.otel.rivals import native_groups
 from redis_middleware_plugins.otel.templates import NameCap, pool_name
 
@@ -42,9 +42,10 @@ class Instruments:
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
-        self._middlewares: weakref.WeakSet[Middleware] = weakref.WeakSet()
-        self._told: set[str] = set()
-        self._lock = threading.Lock()
+        # A collection looks at them while clients come and go: unlike a WeakSet, this is copied
+        # in one step.
+        self._clients: weakref.WeakValueDictionary[int, Middleware] = weakref.WeakValueDictionary()
+        self._plugin_metrics = PluginMetrics(meter, self._followed)
         self.error_types = NameCap()
         self.duration = meter.create_histogram(
             "db.client.operation.duration",
@@ -79,19 +80,6 @@ class Instruments:
             description="The number of connection timeouts that have occurred trying to obtain a "
             "connection from the pool.",
         )
-        meter.create_observable_up_down_counter(
-            "db.client.connection.count",
-            [self._count_connections],
-            unit="{connection}",
-            description="The number of connections that are currently in state described by the "
-            "`state` attribute.",
-        )
-        meter.create_observable_up_down_counter(
-            "db.client.connection.max",
-            [self._count_maxima],
-            unit="{connection}",
-            description="The maximum number of open connections allowed.",
-        )
         self._answers = meter.create_counter(
             "redis_middleware.answers",
             unit="{command}",
@@ -116,14 +104,37 @@ class Instruments:
             "redis_middleware.retries", unit="{retry}", description="Commands sent once more."
         )
 
+    def observe_pools(self) -> None:
+        """Have the connections of all clients' pools counted with each collection."""
+        make_observables(self._meter, self._make_observables)
+
+    def _make_observables(self) -> None:
+        self._meter.create_observable_up_down_counter(
+            "db.client.connection.count",
+            [self._count_connections],
+            unit="{connection}",
+            description="The number of connections that are currently in state described by the "
+            "`state` attribute.",
+        )
+        self._meter.create_observable_up_down_counter(
+            "db.client.connection.max",
+            [self._count_maxima],
+            unit="{connection}",
+            description="The maximum number of open connections allowed.",
+        )
+
     def follow(self, middleware: Middleware) -> None:
         """Observe a client's pool, and what its plugins tell of, until the client is gone."""
-        with self._lock:
-            self._middlewares.add(middleware)
-            for metric in _told_by(middleware):
-                if metric.name not in self._told:
-                    self._told.add(metric.name)
-                    self._create(metric)
+        self._clients[id(middleware)] = middleware
+        self._plugin_metrics.learn(middleware)
+
+    def catch_up(self) -> None:
+        """Export what plugins tell of since a collection that they did not tell of before."""
+        self._plugin_metrics.create_instruments()
+
+    def _followed(self) -> list[Middleware]:
+        references = self._clients.valuerefs()
+        return [client for reference in references if (client := reference()) is not None]
 
     def count_notes(self, noted: Notes) -> None:
         """Count what plugins noted on one command."""
@@ -139,35 +150,6 @@ class Instruments:
                 self._redirections.add(int(noted[name]), {names.REDIRECTION: kind})
         if notes.RETRIES in noted:
             self._retries.add(int(noted[notes.RETRIES]))
-
-    def _create(self, metric: Metric) -> None:
-        create: Callable[..., Any] = {
-            Kind.COUNTER: self._meter.create_observable_counter,
-            Kind.UP_DOWN_COUNTER: self._meter.create_observable_up_down_counter,
-            Kind.GAUGE: self._meter.create_observable_gauge,
-        }[metric.kind]
-        name = metric.name
-
-        def observe(options: CallbackOptions) -> Iterable[Observation]:
-            return self._observe(name)
-
-        create(name, [observe], unit=metric.unit, description=metric.description)
-
-    def _observe(self, name: str) -> Iterable[Observation]:
-        # Two observations with the same attributes would take each other's place.
-        totals: dict[frozenset[Any], tuple[float, Mapping[str, Any]]] = {}
-        for middleware in list(self._middlewares):
-            for metric in _told_by(middleware):
-                if metric.name != name:
-                    continue
-                for value, labels in metric.readings:
-                    key = frozenset(labels.items())
-                    known = totals.get(key)
-                    if known is not None:
-                        is_gauge = metric.kind is Kind.GAUGE
-                        value = max(value, known[0]) if is_gauge else value + known[0]
-                    totals[key] = (value, labels)
-        return [Observation(value, labels) for value, labels in totals.values()]
 
     def _count_connections(self, options: CallbackOptions) -> Iterable[Observation]:
         if "CONNECTION_BASIC" in native_groups():
@@ -190,7 +172,7 @@ class Instruments:
 
     def _pools(self) -> Iterable[tuple[str, int, int, int | None]]:
         seen: set[int] = set()
-        for middleware in list(self._middlewares):
+        for middleware in self._followed():
             view = middleware.client
             if id(view.pool) in seen:
                 continue
@@ -199,24 +181,18 @@ class Instruments:
                 yield pool_name(address, view.db), idle, used, maximum
 
 
-def _told_by(middleware: Middleware) -> Iterable[Metric]:
-    for plugin in list(middleware.plugins.values()):
-        tell = getattr(plugin, "metrics", None)
-        if callable(tell):
-            for metric in tell():
-                if isinstance(metric, Metric):
-                    yield metric
-
-
 _known: weakref.WeakKeyDictionary[MeterProvider, Instruments] = weakref.WeakKeyDictionary()
-_lock = threading.Lock()
+_lock = ProcessLock()
 
 
 def instruments_of(provider: MeterProvider, version: str, schema_url: str) -> Instruments:
     """The instruments of a provider, made on first use."""
     with _lock:
         known = _known.get(provider)
-        if known is None:
-            meter = provider.get_meter("redis_middleware", version, schema_url)
-            known = _known[provider] = Instruments(meter)
-        return known
+        if known is not None:
+            return known
+        meter = provider.get_meter("redis_middleware", version, schema_url)
+        made = _known[provider] = Instruments(meter)
+    # Not within the lock: a collection that is waited for here may call back what waits for it.
+    made.observe_pools()
+    return made

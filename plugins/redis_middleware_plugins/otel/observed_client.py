@@ -78,6 +78,8 @@ class ObservedClient:
             self._instruments, self._plugins = instruments, plugins
             if instruments is not None:
                 instruments.follow(self.middleware)
+        elif instruments is not None:
+            instruments.catch_up()
 
     def waited(self, where: ServerAddress | None, seconds: float) -> None:
         """A connection was there after so many seconds."""

@@ -7,7 +7,6 @@ at exit by the SDK itself.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import metrics, trace
 
 from redis_middleware.discovery import require
+from redis_middleware_plugins.otel.process_lock import ProcessLock
 from redis_middleware_plugins.otel.providers import present_meter_provider, present_tracer_provider
 from redis_middleware_plugins.otel.settings import SdkSettings
 
@@ -70,7 +70,7 @@ class _Once(logging.Filter):
 
 
 _memory = Memory()
-_lock = threading.Lock()
+_lock = ProcessLock()
 _quiet = _Once()
 
 

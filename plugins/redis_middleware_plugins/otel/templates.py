@@ -24,8 +24,8 @@ __all__ = [
 
 Attributes = dict[str, str | int | float | bool | Sequence[str]]
 
-_OTHER = "_OTHER"
-
+_OTHER: Final = "_OTHER"
+_MOST_NAMES: Final = 100
 
 PLACE: Final = (
     names.SERVER_ADDRESS,
@@ -68,20 +68,15 @@ class PoolSeries(NamedTuple):
 
 
 class NameCap:
-    """Lets names through while there are few: applications and scripts may make up any number.
+    """Lets a hundred names through: applications and scripts may make up any number."""
 
-    Args:
-        most: how many different ones there may be; all others become ``_OTHER``.
-    """
-
-    def __init__(self, most: int = 100) -> None:
-        self._most = most
+    def __init__(self) -> None:
         self._seen: set[str] = set()
 
     def __call__(self, name: str) -> str:
         """The name, or ``_OTHER`` (the conventions' fallback) where there are too many."""
         if name not in self._seen:
-            if len(self._seen) >= self._most:
+            if len(self._seen) >= _MOST_NAMES:
                 return _OTHER
             self._seen.add(name)
         return name

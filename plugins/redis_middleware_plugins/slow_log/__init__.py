@@ -83,7 +83,12 @@ class SlowLog:
             settings.keys,
             self._random_secret if secret is None else secret.get_secret_value().encode(),
         )
+        self._keep = settings.keep
         self._entries.resize(settings.keep)
+
+    def after_fork(self) -> None:
+        """Begin with no entries in a process that was forked off."""
+        self._entries = SlowEntries(self._keep)
 
     def entries(self) -> tuple[SlowEntry, ...]:
         """The latest slow commands, the oldest first."""
