@@ -83,6 +83,7 @@ class Middleware:
         self.once = OnceRegistry()
         self.background = Background(self)
         self.shared = False
+        self._callbacks: object = None
         self._is_resting = False
         self._lease: Callable[[], Lease | None] = lambda: None
         self._plugins: Mapping[str, Any] = MappingProxyType({})
@@ -351,6 +352,10 @@ class Middleware:
         """A client runs these plugins from now on."""
         self._bindings.add(binding)
         self.client.follow(client)
+        if self.shared:
+            # Background work goes on when nobody has a client, and gets the replies that clients
+            # get.
+            self._callbacks = getattr(client, "response_callbacks", None)
 
     def unbound(self, binding: Binding) -> None:
         """A client was unwrapped; with the last one, everything ends."""

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from redis_middleware import wrap
 from redis_middleware_plugins.otel import Otel
 
-__all__ = ["SETTINGS", "with_built_in_plugins"]
+__all__ = ["SETTINGS", "own_otel", "with_built_in_plugins"]
 
 SETTINGS = Path(__file__).with_name("built_in.toml")
 
@@ -23,6 +23,10 @@ _meter_provider = MeterProvider([InMemoryMetricReader()])
 
 def with_built_in_plugins(client: Any) -> Any:
     """Wrap a client with all of them; its spans and metrics are made, and go nowhere."""
+    return wrap(client, SETTINGS, plugins=[own_otel(), *_INSIDE_OF_OTEL])
+
+
+def own_otel() -> Otel:
+    """An otel with providers of the tests' own, for one client."""
     # The global providers are the process's, and other tests set them up.
-    otel = Otel(Otel.Settings(), tracer_provider=_tracer_provider, meter_provider=_meter_provider)
-    return wrap(client, SETTINGS, plugins=[otel, *_INSIDE_OF_OTEL])
+    return Otel(Otel.Settings(), tracer_provider=_tracer_provider, meter_provider=_meter_provider)

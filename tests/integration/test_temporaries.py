@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from typing import Any
 
+import redis
 from tests.integration import awaiting
 from tests.integration.each_kind import each_kind
 from tests.integration.kinds import WRITING, Kind
@@ -12,6 +14,7 @@ from tests.integration.pass_through import PassThrough
 from tests.integration.servers import Servers
 
 from redis_middleware import Batch, Call, Flow, hookimpl, middleware_of, wrap
+from redis_middleware.embedded import Server
 
 # Dropped without having been closed, some of redis.asyncio complain to their event loop.
 KINDS = [kind for kind in WRITING if not (kind.is_async and (kind.is_cluster or kind.is_single))]
@@ -103,3 +106,45 @@ async def test_what_is_asked_beside_a_pipeline(kind: Kind, servers: Servers) -> 
     replies = await awaiting.settle(pipe.execute())
     assert asking.answers == replies == ["1" if kind.decodes else b"1"]
     assert plugin.names == ["SET", "GET", "GET"]
+
+
+async def test_callbacks_of_one_that_is_gone(clean_standalone: Server) -> None:
+    """A pipeline of it has them, and so have commands that plugins send then."""
+    kept: list[weakref.ref[Any]] = []
+
+    def make() -> redis.Redis:
+        client = wrap(redis.Redis(port=clean_standalone.port), {}, plugins=[asking])
+        client.set_response_callback("GET", lambda reply, **options: ("read", reply))
+        kept.append(weakref.ref(middleware_of(client)))
+        return client
+
+    asking = _Asking()
+    pipe: Any = make().pipeline(transaction=False)
+    pipe.get("{t}1")
+    assert pipe.execute() == [("read", None)]
+    assert asking.answers == [("read", None)]
+    del pipe
+    gc.collect()
+    assert kept[0]() is None
+
+
+class _Repository:
+    """Something of an application's that has a client and makes something of its replies."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+        client.set_response_callback("ECHO", self.parse)
+
+    def parse(self, reply: Any, **options: Any) -> Any:
+        """Do nothing."""
+        return reply
+
+
+def test_callbacks_that_keep_their_client(clean_standalone: Server) -> None:
+    """A cycle is all that it is, and goes with the garbage."""
+    repository = _Repository(wrap(redis.Redis(port=clean_standalone.port), {}))
+    assert repository.client.echo("x") == b"x"
+    middleware = weakref.ref(middleware_of(repository.client))
+    del repository
+    gc.collect()
+    assert middleware() is None

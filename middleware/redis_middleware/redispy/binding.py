@@ -97,7 +97,7 @@ class Binding:
         else:
             self.reference = weakref.ref(client)
             self._pool = client.connection_pool
-            self._likeness = Likeness(client)
+            self._likeness = Likeness(client, keeps_callbacks=True)
 
     def keep(self, client: AnyClient) -> None:
         """Keep a client that nobody else has."""

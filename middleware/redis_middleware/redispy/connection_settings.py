@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+import weakref
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import redis
@@ -42,6 +43,7 @@ _OF_A_DEPLOYMENT: Final = frozenset(
         "username",
     }
 )
+_WHEN_CONNECTED: Final = "redis_connect_func"
 _POOL_HANDLER: Final = "_maint_notifications_pool_handler"
 
 
@@ -58,8 +60,31 @@ def connection_settings(view: ClientView, to: ServerAddress | None = None) -> Se
         for name, value in maker.connection_kwargs.items()
         if name not in _NOT_OF_A_CONNECTION
     }
+    connected = kwargs.get(_WHEN_CONNECTED)
+    if inspect.ismethod(connected) and connected.__self__ is view.client:
+        kwargs[_WHEN_CONNECTED] = _called_weakly(connected, is_async=view.is_async)
     mro: Iterable[type] = maker.connection_class.__mro__
     return next(base for base in mro if not is_observed(base)), kwargs
+
+
+def _called_weakly(method: Any, *, is_async: bool) -> Callable[[Any], Any]:
+    """A cluster client's ``on_connect`` for connections that must not keep the client alive.
+
+    Without the client they are made as those of a plain one.
+    """
+    reference = weakref.WeakMethod(method)
+
+    def connected(connection: Any) -> Any:
+        found = reference()
+        return connection.on_connect() if found is None else found(connection)
+
+    # redis.asyncio asks whether this is a coroutine function.
+    async def connected_async(connection: Any) -> None:
+        connecting = connected(connection)
+        if inspect.isawaitable(connecting):
+            await connecting
+
+    return connected_async if is_async else connected
 
 
 def settings_of_url(view: ClientView, url: str) -> Settings:

@@ -186,11 +186,16 @@ class DedicatedConnection:
         """Wait for a message; with it come those that are there already."""
         messages = [await self._read_one()]
         try:
-            while await self._raw.can_read():
+            while self._has_received():
                 messages.append(await self._read_one())
         except (RedisError, OSError) as error:
             messages.append(error)
         return messages
+
+    def _has_received(self) -> bool:
+        """Whether more came on an async connection; asking redis-py 7 would take a part."""
+        reader, stream = getattr(self._raw._parser, "_reader", None), self._raw._reader
+        return (reader is not None and reader.has_data()) or bool(stream and stream._buffer)
 
     async def _read_one(self) -> Any:
         # An infinite time-out: silence is no failure here.

@@ -22,6 +22,7 @@ from redis_middleware.redispy.connection_settings import (
     settings_at,
     settings_of_url,
 )
+from redis_middleware.redispy.own_pools import own_pool, own_server
 from redis_middleware.redispy.servers import AsyncServer, Server, SyncServer
 from redis_middleware.redispy.steps import Steps, drive, drive_async
 from redis_middleware.redispy.view import ServerAddress, pool_address
@@ -65,13 +66,12 @@ class Servers:
         self._observe = observe
         self._redis: Any = redis.asyncio if view.is_async else redis
         self._settings = connection_settings(view) if url is None else settings_of_url(view, url)
-        self._own_pool = None if url is not None or view.is_cluster else view.pool
-        self._shares_nodes = view.is_cluster and url is None
         self._callbacks: Any = (
             None if view.is_cluster else getattr(view.client, "response_callbacks", None)
         )
         self._made_pools: dict[tuple[ServerAddress | None, bool], Any] = {}
         self._servers: dict[tuple[ServerAddress | None, bool], Server] = {}
+        self._own_servers: dict[ServerAddress | None, Server] = {}
 
     def at(self, where: ServerAddress | None = None, *, read_only: bool = False) -> Server:
         """One of the servers, the same object each time.
@@ -81,13 +81,12 @@ class Servers:
             read_only: whether its connections are told READONLY, so that a cluster's replica
                 answers reads.
         """
+        if self.url is None and not read_only:
+            pool = own_pool(self._view, where)
+            if pool is not None:
+                return self._own_server(where, pool)
         key = where, read_only
         server = self._servers.get(key)
-        if self._shares_nodes and not read_only and where is not None:
-            # redis-py makes another node object when the topology has changed.
-            pool = _pool_of_node(self._view, where)
-            if pool is not None and (server is None or server.pool != pool):
-                server = self._servers[key] = self._server(where, pool)
         if server is None:
             # Several threads may make one: they all get the first that is noted.
             server = self._servers.setdefault(key, self._made(where, read_only=read_only))
@@ -95,15 +94,24 @@ class Servers:
 
     def forget(self, where: ServerAddress) -> None:
         """Forget a server that is no more; connections to it end with their last command."""
+        self._own_servers.pop(where, None)
         for key in [key for key in list(self._servers) if key[0] == where]:
             self._servers.pop(key, None)
             pool = self._made_pools.pop(key, None)
             if pool is not None:
                 close_idle(pool, is_async=self._view.is_async)
 
+    def _own_server(self, where: ServerAddress | None, pool: Any) -> Server:
+        server = self._own_servers.get(where)
+        # redis-py makes another node object when the topology has changed.
+        if server is None or server.pool != pool:
+            address = pool_address(pool) if where is None else where
+            callbacks = getattr(pool, "response_callbacks", self._callbacks)
+            server = own_server(self._view, where, address, pool, callbacks)
+            self._own_servers[where] = server
+        return server
+
     def _made(self, where: ServerAddress | None, *, read_only: bool) -> Server:
-        if where is None and self._own_pool is not None and not read_only:
-            return self._server(pool_address(self._own_pool), self._own_pool)
         settings = self._settings
         if where is not None:
             settings = settings_at(self._view, settings, where)
@@ -122,57 +130,15 @@ class Servers:
             (where, read_only), pool_class(connection_class=connection_class, **kwargs, **further)
         )
         self._observe(pool)
-        return self._server(pool_address(pool), pool, read_only=read_only)
-
-    def _server(self, where: ServerAddress | None, pool: Any, *, read_only: bool = False) -> Server:
         parser = self._redis.Redis(connection_pool=pool)
-        callbacks = getattr(pool, "response_callbacks", self._callbacks)
-        if callbacks is not None:
-            parser.response_callbacks = callbacks
+        if self._callbacks is not None:
+            parser.response_callbacks = self._callbacks
         server = AsyncServer if self._view.is_async else SyncServer
-        return server(where, parser, pool, read_only=read_only)
+        return server(pool_address(pool), parser, pool, read_only=read_only)
 
     def __repr__(self) -> str:
-        return f"<Servers of {self.url or 'the client'}: {list(self._servers.values())}>"
-
-
-class _NodePool:
-    """The connections of a node of redis.asyncio's cluster, with the methods of a pool."""
-
-    def __init__(self, node: Any) -> None:
-        self._node = node
-        self.connection_kwargs = node.connection_kwargs
-        self.response_callbacks = node.response_callbacks
-
-    async def get_connection(self) -> Any:
-        connection = self._node.acquire_connection()
-        try:
-            await self._node.disconnect_if_needed(connection)
-            await connection.connect()
-        except BaseException:
-            self._node.release(connection)
-            raise
-        return connection
-
-    async def release(self, connection: Any) -> None:
-        self._node.release(connection)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _NodePool) and other._node is self._node
-
-    def __hash__(self) -> int:
-        return hash(self._node)
-
-
-def _pool_of_node(view: ClientView, where: ServerAddress) -> Any:
-    """The connections that a cluster client has to a node; ``None`` where it does not know it."""
-    manager = view.pool
-    node = None if manager is None else manager.nodes_cache.get(f"{where.host}:{where.port}")
-    if node is None:
-        return None
-    if view.is_async:
-        return _NodePool(node)
-    return None if node.redis_connection is None else node.redis_connection.connection_pool
+        servers = [*self._own_servers.values(), *self._servers.values()]
+        return f"<Servers of {self.url or 'the client'}: {servers}>"
 
 
 def _told_read_only(before: Any, *, is_async: bool) -> Any:

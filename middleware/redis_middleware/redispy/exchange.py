@@ -130,7 +130,7 @@ def _exchange(
     elsewhere = [part for part in parts if part.server.pool is not own]
     at_home = parts[len(elsewhere) :]
     try:
-        yield from _write(elsewhere, settle)
+        yield from _write(elsewhere, settle, [commands[index].args for index in rest])
         if rest:
             try:
                 settle(rest, (yield from others([commands[index] for index in rest])))
@@ -149,8 +149,16 @@ def _exchange(
     return replies
 
 
-def _write(parts: list[_Part], settle: Callable[[list[int], Sequence[Any]], None]) -> Steps:
-    """Send what goes to servers; what fails is settled."""
+def _write(
+    parts: list[_Part],
+    settle: Callable[[list[int], Sequence[Any]], None],
+    others: Sequence[tuple[Any, ...]] = (),
+) -> Steps:
+    """Send what goes to servers; what fails is settled.
+
+    Raises:
+        DataError: an argument of these requests, or of others that go out later, cannot be sent.
+    """
     for part in parts:
         try:
             part.connection = yield from part.server.acquire()
@@ -160,6 +168,8 @@ def _write(parts: list[_Part], settle: Callable[[list[int], Sequence[Any]], None
     # An argument that cannot be sent is found before anything is.
     for part in connected:
         part.pack()
+    if others and connected:
+        pack_commands(connected[0].connection, others)
     for part in connected:
         try:
             yield part.connection.send_packed_command(part.packed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -15,13 +17,19 @@ class Likeness:
 
     Args:
         client: the client.
+        keeps_callbacks: whether it keeps the callbacks, which may keep the client. What the client
+            made has them too.
     """
 
     __slots__ = ("_callbacks", "_class")
 
-    def __init__(self, client: redis.Redis | redis.asyncio.Redis) -> None:
+    def __init__(self, client: redis.Redis | redis.asyncio.Redis, *, keeps_callbacks: bool) -> None:
         self._class = type(client)
-        self._callbacks = client.response_callbacks
+        callbacks: Any = client.response_callbacks
+        self._callbacks: Callable[[], Any] = lambda: callbacks
+        # Not of a plain dictionary that somebody put in the place of redis-py's.
+        if not keeps_callbacks and hasattr(callbacks, "__weakref__"):
+            self._callbacks = weakref.ref(callbacks)
 
     def on(self, pool: Any, *, completely: bool = True) -> Any:
         """A client with the same callbacks, on a pool; it runs no plugins.
@@ -34,7 +42,9 @@ class Likeness:
         is_async = issubclass(self._class, redis.asyncio.Redis)
         base: Any = redis.asyncio.Redis if is_async else redis.Redis
         client = base(connection_pool=pool)
-        client.response_callbacks = self._callbacks
+        callbacks = self._callbacks()
+        if callbacks is not None:
+            client.response_callbacks = callbacks
         if completely or self._class.__init__ is base.__init__:
             client.__class__ = self._class
         return client

@@ -89,10 +89,6 @@ class Server:
             self._asking = other
         return self._asking
 
-    def is_same(self, other: object) -> bool:
-        """Whether the other one is this server too, ASKING or not."""
-        return isinstance(other, Server) and other.pool is self.pool
-
     def send(self, command: Command) -> Any:
         """Send one command and give its reply; an awaitable for async clients."""
         raise NotImplementedError
@@ -178,8 +174,8 @@ class SyncServer(Server):
         if self.is_asking:
             return _reply_of(drive(self._exchange_one(command)))
         args = command.args
-        pool = self.pool
         try:
+            pool = self.pool
             connection = pool.get_connection()
         except Exception as error:
             setattr(error, _NEVER_SENT, True)
@@ -206,8 +202,8 @@ class AsyncServer(Server):
         if self.is_asking:
             return _reply_of(await drive_async(self._exchange_one(command)))
         args = command.args
-        pool = self.pool
         try:
+            pool = self.pool
             connection = await pool.get_connection()
         except Exception as error:
             setattr(error, _NEVER_SENT, True)

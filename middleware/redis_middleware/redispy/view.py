@@ -112,7 +112,9 @@ class ClientView:
         self._client: Callable[[], AnyClient | None] = weakref.ref(client)
         self._keeper = weakref.ref(keeper_of(client))
         self._likeness = (
-            Likeness(client) if isinstance(client, redis.Redis | redis.asyncio.Redis) else None
+            Likeness(client, keeps_callbacks=False)
+            if isinstance(client, redis.Redis | redis.asyncio.Redis)
+            else None
         )
 
     def leave(self, client: AnyClient) -> None:

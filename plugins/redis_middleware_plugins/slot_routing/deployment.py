@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Collection, Generator, Iterable
 from typing import Any, Final
 
-from redis.exceptions import DataError, MovedError, NoPermissionError, RedisError
+from redis.exceptions import DataError, MovedError, RedisError
 
 from redis_middleware import Command, Flow, Sleep
 from redis_middleware.notes import NODE, SLOT
@@ -131,12 +131,13 @@ class Deployment:
                 if self._must_be_cluster:
                     raise
                 self.is_cluster = False
-                is_refused = isinstance(error.__cause__, NoPermissionError)
                 logger.log(
-                    logging.WARNING if is_refused else logging.INFO,
+                    logging.WARNING if error.is_refused else logging.INFO,
                     "%s %s, its commands go where they would without slot_routing: %s",
                     self._name,
-                    "does not tell this user of a cluster" if is_refused else "is not a cluster",
+                    "does not tell this user of a cluster"
+                    if error.is_refused
+                    else "is not a cluster",
                     error,
                 )
                 self._found()

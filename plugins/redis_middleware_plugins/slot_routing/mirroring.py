@@ -201,7 +201,7 @@ class Mirror:
             Kind.UP_DOWN_COUNTER,
             "{read}",
             "Reads that wait to be mirrored.",
-            [Reading(len(self._queue))],
+            [Reading(self.waiting)],
         )
 
 

@@ -39,7 +39,13 @@ _INCOMPLETE_AT_MOST: Final = 5
 
 
 class NotAClusterError(ResponseError):
-    """A server said that it is no part of a cluster, or does not answer questions about one."""
+    """A server said that it is no part of a cluster, or does not answer questions about one.
+
+    Attributes:
+        is_refused: whether it does not let this user ask.
+    """
+
+    is_refused = False
 
 
 class Refreshing:
@@ -140,7 +146,7 @@ class Refreshing:
                 return False
             if self._clock() < self._next:
                 if self._failure is not None and self._table.topology is None:
-                    raise self._failure.with_traceback(None)
+                    raise _alike(self._failure)
                 return False
             self._is_running = True
             self._next = self._clock() + self.interval
@@ -150,7 +156,7 @@ class Refreshing:
         except RedisError as error:
             if self._failure is None and not isinstance(error, NotAClusterError):
                 logger.warning("the topology cannot be refreshed: %s", error)
-            self._failure = error
+            self._failure = _alike(error)
             raise
         else:
             self._failure = None
@@ -195,7 +201,11 @@ class Refreshing:
             if not missing or incomplete == _INCOMPLETE_AT_MOST:
                 break
         if best is None:
-            raise _failure_of(failures)
+            try:
+                raise _failure_of(failures)
+            finally:
+                # The traceback holds this frame.
+                del failures
         return best[1]
 
     def _in_turn(self) -> Iterator[Server]:
@@ -222,12 +232,12 @@ class Refreshing:
         except ResponseError as error:
             if "unknown" not in str(error).lower() and not isinstance(error, NoPermissionError):
                 # Not a cluster, or a proxy that knows no such command.
-                raise NotAClusterError(str(error)) from error
+                raise _not_a_cluster(error) from error
             try:
                 # Servers may have the other one no more, or this user may ask for this one only.
                 shards = yield from self._sent(server, "SHARDS")
             except ResponseError:
-                raise NotAClusterError(str(error)) from error
+                raise _not_a_cluster(error) from error
             return topology_of_shards(shards, asked, self._remap, tls=_uses_tls(server))
         details = None
         if self._wants_details:
@@ -250,6 +260,19 @@ class Refreshing:
 
 def _uses_tls(server: Server) -> bool:
     return "ssl" in server.pool.connection_class.__name__.lower()
+
+
+def _not_a_cluster(refusal: ResponseError) -> NotAClusterError:
+    error = NotAClusterError(str(refusal))
+    error.is_refused = isinstance(refusal, NoPermissionError)
+    return error
+
+
+def _alike(error: RedisError) -> RedisError:
+    """The same error but for its traceback and its causes, whose frames hold clients."""
+    other = type(error).__new__(type(error), *error.args)
+    vars(other).update(vars(error))
+    return other
 
 
 def _failure_of(failures: dict[str, RedisError | OSError]) -> RedisError:

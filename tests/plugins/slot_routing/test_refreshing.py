@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
+import weakref
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from tests.plugins.slot_routing.pretended import HALVES, A, B, C, Pretended, mov
 from tests.plugins.slot_routing.routed import key_at, plugin_of, routed, routed_async
 
 from redis_middleware.embedded import Cluster
+from redis_middleware_plugins.slot_routing.refreshing import NotAClusterError
 
 _NO_CLUSTER = ResponseError("This instance has cluster support disabled")
 _UNKNOWN = ResponseError("unknown subcommand 'SLOTS'. Try CLUSTER HELP.")
@@ -58,6 +61,22 @@ def test_every_failure_is_told() -> None:
         cluster.get("b")
     for told in ("a.test:6379: refused", "b.test:6379: no permissions", "c.test:6379: This"):
         assert told in str(caught.value)
+
+
+def test_a_failure_is_told_again_and_not_kept() -> None:
+    """Who comes a moment later is told the same; frames that the first error led through go."""
+    cluster = Pretended()
+    cluster.at(A).plays = [_NO_CLUSTER]
+    with pytest.raises(NotAClusterError, match="cluster support disabled") as first:
+        _refresh(cluster)
+    reference = weakref.ref(first.value)
+    with pytest.raises(NotAClusterError, match="cluster support disabled") as second:
+        _refresh(cluster)
+    assert second.value.__cause__ is None
+    assert cluster.servers[A].asked == 1
+    del first, second
+    gc.collect()
+    assert reference() is None
 
 
 def test_a_server_that_comes_up_in_time_is_waited_for() -> None:

@@ -342,6 +342,30 @@ def test_arguments_that_redis_py_refuses(clean_cluster: Cluster) -> None:
         assert client.mget([]) == []
 
 
+@pytest.mark.parametrize("raises", [True, False])
+@pytest.mark.parametrize("refused", [("GET", None), ("SET", "there", None)])
+def test_a_pipeline_with_an_argument_that_redis_py_refuses(
+    clean_cluster: Cluster, refused: tuple[Any, ...], raises: bool
+) -> None:
+    """Nothing of it is sent to any node, wherever the argument is, as on a single server."""
+    with routed(clean_cluster) as client, clean_cluster.nodes[0].connect() as single:
+        for server in clean_cluster.primaries:
+            key = key_at(clean_cluster, server)
+            others = {key_at(clean_cluster, each, "other") for each in clean_cluster.primaries}
+            for others_too in (others, ()):
+                pipe = client.pipeline(transaction=False)
+                for other in others_too:
+                    pipe.set(other, 1)
+                pipe.set(key, 1)
+                pipe.execute_command(*[key if arg == "there" else arg for arg in refused])
+                with pytest.raises(DataError) as error:
+                    pipe.execute(raise_on_error=raises)
+                with pytest.raises(DataError) as expected:
+                    single.execute_command(*refused)
+                assert str(error.value) == str(expected.value)
+        assert client.dbsize() == 0
+
+
 async def test_a_write_to_a_node_that_is_gone() -> None:
     """Keys of a node that cannot be reached are told apart from those that may have been set."""
     options: dict[str, Any] = {"table": {"deadline": 0.3}, "socket_timeout": 2}
