@@ -6,6 +6,7 @@ the same file, so that a chart changes only with the figures.
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -20,9 +21,12 @@ from benchmarks.rows import described, read_rows
 __all__ = ["CHARTS", "draw", "write_charts"]
 
 IMAGES: Final = Path(__file__).parent.parent / "docs" / "images"
+_STEP: Final = 0.25
 _STYLE: Final = CleanStyle(
     background="white",
     plot_background="white",
+    guide_stroke_color="#dddddd",
+    major_guide_stroke_color="#dddddd",
     font_family="sans-serif",
     colors=("#2f6f9f", "#c9642f"),
     label_font_size=12,
@@ -63,10 +67,14 @@ def wrapped_beside_bare() -> Any:
             "engine",
             title="Time of a wrapped client / time of a bare one",
             height=110 + 46 * len(shown),
-            range=(0, 1.6),
             formatter="{:.2f}".format,
+            print_values_position="center",
+            truncate_label=-1,
         )
     )
+    longest = max(max(row.value, row.target or 0) for row in shown)
+    # pygal's own steps are many, and their labels are cut to nothing.
+    chart.y_labels = [step * _STEP for step in range(math.ceil(longest / _STEP) + 1)]
     chart.x_labels = [row.name.removesuffix(" / bare") for row in reversed(shown)]
     chart.add("target, at most", [row.target for row in reversed(shown)])
     chart.add("measured", [round(row.value, 3) for row in reversed(shown)])

@@ -35,7 +35,8 @@ keys = drawn_keys(random.Random(7))
 written, part = 0, float(sys.argv[2])
 client.set("reads", 0)
 while True:
-    wanted = int(float(client.get("reads") or 0) * part)
+    # Not with GET: those that the server counts are to be the readers'.
+    wanted = int(float(client.getrange("reads", 0, -1)) * part)
     if wanted > written:
         pipe = client.pipeline(transaction=False)
         for _ in range(min(100, wanted - written)):
@@ -119,7 +120,6 @@ def load(port: int, kind: str) -> dict[str, float]:
         finally:
             stop.set()
             writer.kill()
-    # The writer's own GETs, one or two a millisecond, are counted with the server's.
     return {"requests": requests / seconds, "gets": gets / max(1, requests)}
 
 
@@ -141,9 +141,11 @@ def throughput_rows(port: int, has_rival: bool) -> list[Row]:
         found[kind] = json.loads(output)
         title = f"8 threads, Zipf 1.1, 5% writes by others, {kind}"
         rows.append(Row(GROUP, f"{title}: requests", found[kind]["requests"], "1/s"))
-        rows.append(
-            Row(GROUP, f"{title}: GETs at the server / request", found[kind]["gets"], "ratio")
-        )
+        if kind != "redis-py":
+            # Its threads all but stand still: a share of next to nothing would say nothing.
+            rows.append(
+                Row(GROUP, f"{title}: GETs at the server / request", found[kind]["gets"], "ratio")
+            )
     bare, ours = found["bare"], found["local_cache"]
     share = bare["requests"] / ours["requests"]
     rows.append(Row(GROUP, "8 threads: time of a request / bare", share, "ratio", 0, 1 / 5))

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from benchmarks.figures import figures, ratios
+from benchmarks.figures import figures, headlines, ratios
 from tools.generated.command_line import command_line
 from tools.generated.public_names import public_names
 from tools.generated.settings_tables import framework_tables, plugin_tables
@@ -35,6 +35,7 @@ _MAKERS: Final[dict[str, Callable[..., str]]] = {
     "command line": command_line,
     "figures": figures,
     "framework settings": framework_tables,
+    "headlines": headlines,
     "public names": public_names,
     "ratios": ratios,
     "settings": plugin_tables,

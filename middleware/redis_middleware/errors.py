@@ -44,7 +44,16 @@ class PluginLoadError(SettingsError):
 
 
 class MissingExtraError(SettingsError):
-    """A plugin needs a package that is not installed: the message gives the install command."""
+    """A plugin needs a package that is not installed: the message gives the install command.
+
+    Attributes:
+        setting: the key of the plugin's table that asks for the package, such as
+            ``"sdk.traces"``; empty where none does.
+    """
+
+    def __init__(self, message: str, setting: str = "") -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class PluginError(MiddlewareError, RedisError):

@@ -14,6 +14,7 @@ from redis_middleware.chains import Chain, Hook
 from redis_middleware.command import Command
 from redis_middleware.errors import PluginError
 from redis_middleware.flow import NIL, Call, Flow, Once, Sleep
+from redis_middleware.hookspecs import may_yield
 
 __all__ = ["DONE", "Execution"]
 
@@ -156,9 +157,12 @@ class Execution:
             if hook.observes:
                 hook.report(error, item)
                 return self.resume(value)
+            if value.__class__ is list and any([error is reply for reply in value]):
+                # A failure of one of several commands came as a reply, and was raised for it.
+                return self.throw(error)
             return self.throw(hook.translate(error, item))
         finally:
-            del error
+            del error, value
 
     def yielded_again(self, yielded: Any, value: Any) -> Any:
         """Go on with what the innermost flow yielded after its reply came."""
@@ -301,7 +305,7 @@ class Execution:
         return self.throw(
             hook.error(
                 item,
-                f"it yielded {_short.repr(yielded)}; the hook's documentation says what it may",
+                f"it yielded {_short.repr(yielded)}; it may yield {may_yield(hook.name)}",
             )
         )
 

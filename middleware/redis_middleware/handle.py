@@ -115,14 +115,19 @@ class Middleware:
 
         Args:
             plugin: a name of an installed plugin, a plugin class, or a plugin object.
-            before: the name of the plugin that it goes outside of.
+            before: the name of the plugin that it goes outside of; not together with ``after``.
             after: the name of the plugin that it goes right inside of.
 
         Raises:
             SettingsError: it cannot be loaded, or one of that name is there already.
+            ValueError: both ``before`` and ``after`` are given.
             MiddlewareError: the client was unwrapped.
             PluginNotFoundError: there is no plugin named ``before`` or ``after``.
         """
+        if before is not None and after is not None:
+            raise ValueError(
+                f"before={before!r} and after={after!r} together: a plugin has one place; give one"
+            )
         with self._lock:
             self._check_is_running()
             plugins = list(self.pipeline.plugins)

@@ -56,13 +56,29 @@ if TYPE_CHECKING:
     from redis_middleware.handle import Middleware
     from redis_middleware.redispy.view import Connection
 
-__all__ = ["PROJECT_NAME", "hookimpl", "hookspec"]
+__all__ = ["PROJECT_NAME", "hookimpl", "hookspec", "may_yield"]
 
 PROJECT_NAME = "redis_middleware"
 """pluggy's project name and the entry-point group of plugins."""
 
+_MAY_YIELD = {
+    "redis_batch": "a Batch, Sleep or Call",
+    "redis_connect": "the connection, once it stands a Command made by connection.command(), "
+    "Sleep or Call",
+    "redis_message": "a Message, Sleep or Call",
+}
+
 hookspec = pluggy.HookspecMarker(PROJECT_NAME)
 hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
+
+
+def may_yield(hook: str) -> str:
+    """Return in words what a flow may yield, as the specifications below say in full.
+
+    Args:
+        hook: the hook's name; background work may yield what ``redis_command`` may.
+    """
+    return _MAY_YIELD.get(hook, "a Command, a list of Commands, Sleep, Call or Once")
 
 
 @hookspec

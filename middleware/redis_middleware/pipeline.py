@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,8 @@ import pluggy
 from redis_middleware import hookspecs
 from redis_middleware.chains import Chain, Chains, Hook
 from redis_middleware.command import Batch, Message
+from redis_middleware.discovery.declarations import hook_problem
+from redis_middleware.discovery.naming import name_and_origin
 from redis_middleware.errors import PluginLoadError
 from redis_middleware.redispy.view import Connection
 
@@ -95,54 +96,20 @@ class Pipeline:
                     *[arguments[argument] for argument in implementation.argnames]
                 )
 
-    def hook_names(self, plugin: str) -> list[str]:
-        """The hooks that a plugin implements."""
-        return [
-            caller.name
-            for caller in self._manager.get_hookcallers(self._manager.get_plugin(plugin)) or ()
-        ]
-
 
 def _register(plugins: Sequence[LoadedPlugin]) -> pluggy.PluginManager:
     manager = pluggy.PluginManager(hookspecs.PROJECT_NAME)
     manager.add_hookspecs(hookspecs)
     for loaded in reversed(plugins):
+        known_as = name_and_origin(loaded.name, loaded.origin)
+        if problem := hook_problem(loaded.plugin):
+            raise PluginLoadError(f"{known_as}: {problem}")
         try:
             manager.register(loaded.plugin, loaded.name)
             manager.check_pending()
         except (pluggy.PluginValidationError, ValueError) as error:
-            raise PluginLoadError(
-                f"plugin {loaded.name!r} ({loaded.origin}) cannot be registered: {error}"
-            ) from error
-        callers = manager.get_hookcallers(loaded.plugin) or ()
-        if not callers:
-            raise PluginLoadError(
-                f"plugin {loaded.name!r} ({loaded.origin}) implements no hook; decorate its "
-                "methods with @redis_middleware.hookimpl"
-            )
-        for caller in callers:
-            for implementation in caller.get_hookimpls():
-                if implementation.plugin is loaded.plugin:
-                    _check(loaded, caller.name, implementation)
+            raise PluginLoadError(f"{known_as}, cannot be registered: {error}") from error
     return manager
-
-
-def _check(loaded: LoadedPlugin, hook: str, implementation: Any) -> None:
-    function = implementation.function
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        problem = (
-            "it is an async function, and hooks are plain generator functions (def with yield): "
-            "the same one serves sync and async clients; for other I/O yield "
-            "redis_middleware.Call(function, async_function)"
-        )
-    elif implementation.wrapper or implementation.hookwrapper:
-        problem = (
-            "it is a wrapper of pluggy's, which does not run these hooks; every flow is around "
-            "what is inside of it: decorate it with @hookimpl(tryfirst=True) or plain @hookimpl"
-        )
-    else:
-        return
-    raise PluginLoadError(f"plugin {loaded.name!r} ({loaded.origin}), hook {hook}: {problem}")
 
 
 def _of_one_argument(implementation: Any) -> Any:

@@ -47,8 +47,8 @@ class _Wrapper:
         self._shares = shares
         self._of_pool: weakref.WeakKeyDictionary[Any, Middleware] = weakref.WeakKeyDictionary()
 
-    def wrap(self, client: Client) -> Client:
-        check_client(client)
+    def wrap(self, client: Client, made_by: str = "") -> Client:
+        check_client(client, made_by)
         known = self._shared(client) if self._shares else self._build(client)
         binding = binding_of(client)
         if binding is not None and binding.middleware is known:
@@ -144,7 +144,11 @@ def middleware_of(client: object) -> Middleware:
     """
     binding = binding_of(client)
     if binding is None:
-        raise LookupError(f"{client!r} is not wrapped: redis_middleware.wrap(client) does that")
+        # Only its type: it may be a URL with a password.
+        raise LookupError(
+            f"this {type(client).__qualname__} is not wrapped: redis_middleware.wrap(client) does "
+            "that"
+        )
     return binding.middleware
 
 
@@ -194,22 +198,24 @@ def _decorate(function: Any, wrapper: _Wrapper) -> Any:
         return _decorate_class(function, wrapper)
     if not callable(function):
         raise TypeError(
-            f"@middleware decorates what makes a client (a function, a generator, a class), not "
-            f"{function!r}; to wrap a client that is there use wrap(client)"
+            f"@middleware decorates what makes a client (a function, a generator, a class), not an "
+            f"object of type {type(function).__qualname__}; to wrap a client that is there use "
+            "wrap(client)"
         )
+    name = f"{getattr(function, '__qualname__', type(function).__qualname__)}()"
     if inspect.isasyncgenfunction(function):
-        decorated: Any = _around_async_generator(function, wrapper)
+        decorated: Any = _around_async_generator(function, wrapper, name)
     elif inspect.isgeneratorfunction(function):
-        decorated = _around_generator(function, wrapper)
+        decorated = _around_generator(function, wrapper, name)
     elif inspect.iscoroutinefunction(function):
 
         async def decorated(*args: Any, **kwargs: Any) -> Any:
-            return wrapper.wrap(await function(*args, **kwargs))
+            return wrapper.wrap(await function(*args, **kwargs), name)
 
     else:
 
         def decorated(*args: Any, **kwargs: Any) -> Any:
-            return wrapper.wrap(function(*args, **kwargs))
+            return wrapper.wrap(function(*args, **kwargs), name)
 
     return functools.wraps(function)(decorated)
 
@@ -226,14 +232,14 @@ def _decorate_class(cls: type, wrapper: _Wrapper) -> type:
     return cls
 
 
-def _around_generator(function: Any, wrapper: _Wrapper) -> Any:
+def _around_generator(function: Any, wrapper: _Wrapper, name: str) -> Any:
     def decorated(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         generator = function(*args, **kwargs)
         try:
             client = next(generator)
             while True:
                 try:
-                    sent = yield wrapper.wrap(client)
+                    sent = yield wrapper.wrap(client, name)
                 except GeneratorExit:
                     generator.close()
                     raise
@@ -247,14 +253,14 @@ def _around_generator(function: Any, wrapper: _Wrapper) -> Any:
     return decorated
 
 
-def _around_async_generator(function: Any, wrapper: _Wrapper) -> Any:
+def _around_async_generator(function: Any, wrapper: _Wrapper, name: str) -> Any:
     async def decorated(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         generator = function(*args, **kwargs)
         try:
             client = await anext(generator)
             while True:
                 try:
-                    sent = yield wrapper.wrap(client)
+                    sent = yield wrapper.wrap(client, name)
                 except GeneratorExit:
                     await generator.aclose()
                     raise

@@ -280,7 +280,9 @@ def test_what_is_no_plugin_is_refused(source: object) -> None:
 def test_an_entry_point_that_names_no_plugin_is_refused(install: Installer) -> None:
     """The message names the distribution."""
     install("bad", {"bad": "bad_module:plugin"}, {"bad_module": "plugin = 5"})
-    with pytest.raises(PluginLoadError, match=r"'bad', bad 1.0 \(bad_module:plugin\): 5 is no plu"):
+    with pytest.raises(
+        PluginLoadError, match=r"'bad', bad 1.0 \(bad_module:plugin\): an object of type int"
+    ):
         load_plugin("bad", Settings())
 
 
@@ -346,6 +348,38 @@ def test_a_constructor_that_needs_an_extra_is_told_with_the_command() -> None:
         load_plugin(Needing, Settings())
     assert str(caught.value).startswith(f"plugin 'needing', given in code ({__name__}.Needing), ca")
     assert str(caught.value).endswith('is not installed: pip install "redis-middleware[zstd]"')
+
+
+class NeedingBySetting:
+    """A plugin that needs a package of an extra with one of its settings."""
+
+    class Settings(BaseModel):
+        """Its settings."""
+
+        class Codec(BaseModel):
+            """A table inside."""
+
+            name: str = "zstd"
+
+        codec: Codec = Codec()
+
+    def __init__(self, settings: Settings) -> None:
+        require("nowhere_to_be_found", extra="zstd", setting="codec.name")
+
+
+def test_a_setting_that_needs_an_extra_is_told_with_its_place(tmp_path: Path) -> None:
+    """File, line, key and value come first, then the plugin and the install command."""
+    path = tmp_path / "app.toml"
+    path.write_text("[needing_by_setting.codec]\nname = 'zstd'\n")
+    with pytest.raises(MissingExtraError) as caught:
+        load_plugin(NeedingBySetting, load_settings(path, environ={}))
+    assert str(caught.value).startswith(
+        f"{path}, line 2: [needing_by_setting.codec] name = \"zstd\": plugin 'needing_by_setting', "
+    )
+    assert str(caught.value).endswith('is not installed: pip install "redis-middleware[zstd]"')
+    assert caught.value.setting == "codec.name"
+    with pytest.raises(MissingExtraError, match=r"\[needing_by_setting.codec\] name: plugin '"):
+        load_plugin(NeedingBySetting, Settings())
 
 
 def test_settings_that_are_no_model_are_refused() -> None:

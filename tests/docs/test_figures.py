@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from benchmarks import charts, rows
 from benchmarks.__main__ import GROUPS
-from benchmarks.figures import figures, ratios
+from benchmarks.figures import figures, headlines, ratios
 from benchmarks.rows import Row
 from rich.console import Console
 
@@ -59,6 +59,39 @@ def test_pages_get_the_same_figures(stored: Callable[[], Path]) -> None:
     assert "bare | 20 µs | 1 |" in figures("engine")
     chosen = figures("engine", "no", "server").splitlines()
     assert [line.split(" | ")[1] for line in chosen[4:]] == ["0.8 µs", "1.7 µs"]
+    chosen = figures("engine", "sync", "GET:", "bare,", "no", "server").splitlines()
+    assert [line.split(" | ")[1] for line in chosen[4:]] == ["20 µs", "0.8 µs", "1.7 µs"]
+
+
+def test_figures_are_rounded_for_people(
+    stored: Callable[[], Path],
+) -> None:
+    """To three digits, without exponents; what was measured once has no spread."""
+    rows.write_rows("engine", [Row("engine", "requests", 91_227.5, "1/s"), ROWS[0]])
+    lines = figures("engine").splitlines()[4:]
+    assert lines == ["| requests | 91,200 1/s |  |  |", "| sync GET: bare | 20 µs | 1 |  |"]
+
+
+def test_the_readme_gets_few_rows_and_every_miss(
+    stored: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that are named, and those whose target was missed, which nobody need name."""
+    stored()
+    monkeypatch.setattr(
+        "benchmarks.figures.HEADLINES", {"engine": ("sync GET: wrapped, none wants it / bare",)}
+    )
+    lines = headlines().splitlines()[4:]
+    assert [line.split(" | ")[1] for line in lines] == [row.name for row in ROWS[1:3]]
+
+
+def test_a_row_of_the_readme_that_is_called_otherwise_now_is_an_error(
+    stored: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would else be missing there and nobody notice."""
+    stored()
+    monkeypatch.setattr("benchmarks.figures.HEADLINES", {"engine": ("sync GET: gone",)})
+    with pytest.raises(ValueError, match="no row of the group engine is called sync GET: gone"):
+        headlines()
 
 
 def test_charts_are_drawn_from_them(stored: Callable[[], Path]) -> None:
@@ -68,6 +101,8 @@ def test_charts_are_drawn_from_them(stored: Callable[[], Path]) -> None:
         drawn = charts.draw(name)
         assert drawn == charts.draw(name)
         assert "<script" not in drawn
+        # A label that had no room.
+        assert "…" not in drawn
     before = charts.draw("wrapped_beside_bare")
     rows.write_rows("engine", [ROWS[1], replace(ROWS[2], value=1.3)])
     assert charts.draw("wrapped_beside_bare") != before

@@ -75,6 +75,31 @@ def test_figures_tell_date_and_machine() -> None:
         assert f"Measured on {machine['date']}: Python {machine['python']}" in readme
 
 
+@pytest.mark.parametrize("name", [name for name in OURS if (RESULTS / f"{name}.json").exists()])
+def test_each_plugins_page_has_its_figures(name: str) -> None:
+    """What was measured of a plugin is on its own page, all under one heading."""
+    page = (ROOT / "docs" / "plugins" / f"{name}.md").read_text(encoding="utf-8")
+    assert f"<!-- generated: figures {name}" in page.partition("\n## What it costs\n")[2]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_figure_is_typed_by_hand(page: Path) -> None:
+    """Microseconds are measured: they come from the stored figures, with date and machine."""
+    text = re.sub(
+        r"<!-- generated: .*?<!-- end of generated part -->|^```.*?^```",
+        "",
+        page.read_text(encoding="utf-8"),
+        flags=re.DOTALL | re.MULTILINE,
+    )
+    assert not re.findall(r".*\d\s?µs\b.*|.*\d requests/s.*", text)
+
+
+def test_every_picture_is_shown() -> None:
+    """None is made for nobody to see."""
+    shown = "".join(page.read_text(encoding="utf-8") for page in pages())
+    assert [path.name for path in IMAGES.iterdir() if f"images/{path.name})" not in shown] == []
+
+
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_pictures_are_there(page: Path) -> None:
     """Each picture that a page shows is a file of the repository that needs nothing else."""

@@ -117,6 +117,36 @@ def test_a_failure_that_is_raised_again_passes_unchanged() -> None:
     assert caught.value is failure
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_failure_among_several_replies_passes_unchanged(times: int) -> None:
+    """A reply that could not be decoded, say, is no bug of the plugin that raises it."""
+    failure = ValueError("from a response callback")
+
+    def several(command: Command) -> Flow:
+        for _ in range(times):
+            replies = yield [command, command.replace(("GET", "other"))]
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies
+
+    script = Script(plugin(several, name="outer"), plugin(pass_on, name="inner"))
+    script.replies(*[b"v"] * (2 * times - 1), failure)
+    with pytest.raises(ValueError, match="response callback") as caught:
+        script.run("GET", "k")
+    assert caught.value is failure
+
+
+def test_a_bug_among_several_replies_is_a_bug() -> None:
+    """What a plugin raises of its own accord after several replies is still its bug."""
+
+    def several(command: Command) -> Flow:
+        yield [command, command.replace(("GET", "other"))]
+        raise KeyError("tenant")
+
+    bug_of(Script(plugin(several, name="broken")).replies(b"v", ValueError("callback")))
+
+
 def test_a_call_that_fails_is_the_plugins_bug() -> None:
     """The function of a Call is the plugin's code: a built-in exception it raises is a bug."""
 
@@ -216,13 +246,14 @@ def test_a_swallowed_failure_is_the_cause() -> None:
     [None, "GET k", ("GET", "k"), 7, [b"GET"], [None], Once("k", None), object],  # type: ignore[arg-type]
 )
 def test_yielding_nonsense(nonsense: Any) -> None:
-    """Only what the hook's documentation says may be yielded; the message shows what was."""
+    """The message shows what was yielded, and says what may be."""
 
     def yield_nonsense(command: Command) -> Flow:
         return (yield nonsense)
 
     error = bug_of(Script(plugin(yield_nonsense, name="broken")))
     assert repr(nonsense)[:20] in error.problem
+    assert error.problem.endswith("may yield a Command, a list of Commands, Sleep, Call or Once")
 
 
 def test_yielding_something_huge() -> None:

@@ -153,6 +153,20 @@ def test_what_cannot_be_copied_is_shared() -> None:
     assert script.pipeline(("GET", "k"), ("GET", "k")) == [odd, odd]
 
 
+def test_what_refuses_to_be_copied_is_shared() -> None:
+    """Whatever error its class raises for it; what is around it is copied."""
+
+    class Single:
+        def __deepcopy__(self, memo: object) -> None:
+            raise ValueError("I am one of a kind")
+
+    single = Single()
+    script = Script(plugin(share)).replies([single])
+    first, second = script.pipeline(("LRANGE", "k", 0, 0), ("LRANGE", "k", 0, 0))
+    assert first == second == [single]
+    assert second is not first
+
+
 def test_the_leaders_failure_is_shared() -> None:
     """Each follower gets a copy of it, with the leader's as its cause."""
     failure = ResponseError("WRONGTYPE")

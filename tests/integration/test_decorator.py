@@ -6,7 +6,8 @@ import gc
 import inspect
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+import traceback
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from redis_middleware import (
     middleware,
     middleware_of,
     unwrap,
+    wrap,
 )
 from redis_middleware.embedded import Cluster, Server
 
@@ -274,7 +276,9 @@ def test_what_makes_no_client() -> None:
     def make_nothing() -> Any:
         return None
 
-    with pytest.raises(TypeError, match="cannot wrap None"):
+    with pytest.raises(
+        TypeError, match=r"cannot wrap None, which .*make_nothing\(\) made: .*return"
+    ):
         make_nothing()
     decorate: Any = middleware(plugins=[])
     with pytest.raises(TypeError, match="wrap\\(client\\)"):
@@ -345,3 +349,31 @@ class Connecting:
         """Count it."""
         self.connections += 1
         return (yield connection)
+
+
+URL = "redis://user:s3cret@localhost:6379"
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: wrap(URL),  # type: ignore[type-var]
+        lambda: unwrap(URL),  # type: ignore[type-var]
+        lambda: middleware_of(URL),
+        lambda: wrap(redis.Redis(), URL),
+        lambda: middleware(settings={})(URL),  # type: ignore[type-var]
+    ],
+)
+def test_a_url_in_place_of_a_client_is_not_shown(use: Callable[[], object]) -> None:
+    """It may hold a password; what to do with it is told where that is known."""
+    with pytest.raises((TypeError, LookupError, ValueError)) as caught:
+        use()
+    told = "".join(traceback.format_exception_only(caught.value))
+    assert "s3cret" not in told
+    assert "str" in told or "URL" in told
+
+
+def test_a_url_is_to_be_made_a_client() -> None:
+    """The usual slip: ``wrap(url)``."""
+    with pytest.raises(TypeError, match=r"cannot wrap the object of type str: .*from_url\(url\)"):
+        wrap(URL)  # type: ignore[type-var]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 import zipfile
 from email import message_from_bytes
@@ -43,6 +44,19 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
     assert "redis-middleware = redis_middleware.cli:main" in entry_points
     assert "slow_log = redis_middleware_plugins.slow_log:SlowLog" in entry_points
     assert metadata["Description-Content-Type"] == "text/markdown"
+
+
+def test_the_description_can_be_read_anywhere(wheel: Path) -> None:
+    """An index shows the README without what leads into the repository, and without comments."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        description = message_from_bytes(archive.read(name)).get_payload()
+    assert isinstance(description, str)
+    assert description.startswith("# redis-middleware\n")
+    assert "@middleware" in description
+    assert "| slow_log | commands slower" in description
+    assert description.rstrip().endswith("examples that run in `examples/`.")
+    assert re.findall(r"\]\((?!https:)[^)]*\)|<!--|make demo", description) == []
 
 
 def test_the_source_distribution_has_the_tests(sdist: Path) -> None:

@@ -197,3 +197,11 @@ def test_a_plugin_can_want_other_commands_than_before(running: Running) -> None:
     running.middleware.recompile()
     assert running.echo() == "bfa"
     assert running.middleware.plugins["f"] is fickle
+
+
+def test_a_plugin_is_added_at_one_place(running: Running) -> None:
+    """Neither of two neighbours is silently forgotten."""
+    running.start({}, plugins=tags("a", "b"))
+    with pytest.raises(ValueError, match="before='a' and after='b' together"):
+        running.middleware.add(Tag("c"), before="a", after="b")
+    assert list(running.middleware.plugins) == ["a", "b"]

@@ -154,14 +154,28 @@ def test_reconfiguring_is_undone_where_a_plugin_cannot_be_attached(
 def test_a_file_that_goes_and_comes_back(
     running: Running, file: SettingsFile, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """While it is away the settings in force stay."""
+    """While it is away the settings in force stay, which is told."""
     file.use(reconfigured={"tag": "a"})
     running.start(file.path)
     file.path.unlink()
     assert running.echo() == "a"
+    assert running.echo() == "a"
     file.use(reconfigured={"tag": "b"})
     assert running.echo() == "b"
-    assert errors_in(caplog) == []
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert message.startswith(f"the settings file {file.path} cannot be read (No such file")
+
+
+def test_a_file_that_is_emptied(
+    running: Running, file: SettingsFile, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It takes all plugins off, and says so louder than other changes."""
+    file.use(reconfigured={"tag": "a"})
+    running.start(file.path)
+    file.write("")
+    assert running.echo() == ""
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert message.startswith(f"{file.path} is empty, so no plugin runs")
 
 
 def test_a_file_that_is_replaced(running: Running, file: SettingsFile) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from redis_middleware.errors import SettingsError
 from redis_middleware.settings import Settings, load_settings
+from redis_middleware.settings.types import Bytes, Duration
 
 
 class Rule(BaseModel):
@@ -128,6 +129,12 @@ def test_choices_are_listed(tmp_path: Path) -> None:
     assert message.endswith("[cache] mode = \"quick\": should be 'fast' or 'safe'")
 
 
+def test_a_choice_that_is_nearly_one_suggests_it(tmp_path: Path) -> None:
+    """As with a misspelled key."""
+    message = problem(from_text(tmp_path, "[cache]\nmode = 'saef'\n"))
+    assert message.endswith("should be 'fast' or 'safe'; did you mean 'safe'?")
+
+
 @pytest.mark.parametrize("inline", [False, True])
 def test_tables_in_a_list_are_counted(tmp_path: Path, inline: bool) -> None:
     """The second rule is #2, whether written as a table of its own or inline."""
@@ -192,6 +199,34 @@ def test_alternatives_are_told_together(tmp_path: Path) -> None:
     assert '[cache] limit = "x": should be a valid integer' in message
     assert "; or should be a table" in message
     assert "problems" not in message
+
+
+def test_of_alternatives_a_tables_own_problem_is_told(tmp_path: Path) -> None:
+    """What the table's model says of a table, and not that it is no size either."""
+
+    class Sizes(BaseModel):
+        warn: Bytes = 0
+        wait: Duration | None = None
+
+        @model_validator(mode="after")
+        def _never(self) -> Sizes:
+            raise ValueError("the sizes are out of order")
+
+    class Guard(BaseModel):
+        limit: Bytes | Sizes | None = None
+        pause: Duration | Sizes | None = None
+
+    message = problem(from_text(tmp_path, "[cache]\nlimit = {warn = 1}\npause = {}\n"), Guard)
+    assert "line 2: [cache.limit]: the sizes are out of order\n" in message
+    assert message.endswith("line 3: [cache.pause]: the sizes are out of order")
+
+
+@pytest.mark.parametrize("key", ["limit", "by_name"])
+def test_a_default_is_told_as_toml_writes_it(tmp_path: Path, key: str) -> None:
+    """TOML has no None: nothing is said of a default that is none; an empty table is ``{}``."""
+    message = problem(from_text(tmp_path, f"[cache]\n{key} = 'x'\n"))
+    assert "None" not in message
+    assert "{...}" not in message
 
 
 def test_a_table_in_place_of_a_value_and_the_other_way_round(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -124,6 +125,29 @@ def test_a_file_that_goes_away_and_comes_back(path: Path, clock: Clock) -> None:
     path.write_text("plugins = ['b', 'c']")
     assert looked(watch, clock)
     assert not looked(watch, clock)
+
+
+def test_a_file_that_is_away_is_told_once(
+    path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A warning when it goes, with what holds meanwhile, and a line when it is back."""
+    caplog.set_level(logging.INFO, "redis_middleware")
+    watch = watching(path, clock)
+    for _ in range(2):
+        path.unlink()
+        for _ in range(3):
+            looked(watch, clock)
+        path.write_text("plugins = ['a']")
+        looked(watch, clock)
+        looked(watch, clock)
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        (
+            "WARNING",
+            f"the settings file {path} cannot be read (No such file or directory): the settings "
+            "in force stay until it is back",
+        ),
+        ("INFO", f"the settings file {path} is back"),
+    ] * 2
 
 
 def test_a_file_that_is_moved_away_and_back_is_the_same(path: Path, clock: Clock) -> None:

@@ -13,7 +13,7 @@ from redis_middleware.cli.inspection import default_settings, hooks_of, summary_
 from redis_middleware.cli.options import FileOption, ProfileOption
 from redis_middleware.cli.output import console
 from redis_middleware.cli.values import key_text
-from redis_middleware.discovery import PluginEntry, installed_plugins, settings_model
+from redis_middleware.discovery import PluginEntry, check_plugin, installed_plugins
 from redis_middleware.errors import PluginNotFoundError, SettingsError
 from redis_middleware.settings import Settings, load_settings
 from redis_middleware.settings.problems import did_you_mean
@@ -76,8 +76,7 @@ def _print_plugin(out: Console, entry: PluginEntry, state: str) -> None:
     )
     out.print(heading, soft_wrap=True)
     try:
-        plugin = entry.load()
-        model = settings_model(plugin)
+        plugin, model = check_plugin(entry)
     except SettingsError as error:
         out.print(f"{_INDENT}{error}", style="red", soft_wrap=True)
         return

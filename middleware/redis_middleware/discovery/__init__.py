@@ -9,15 +9,17 @@ from redis_middleware.discovery.entries import PluginEntry, installed_plugins
 from redis_middleware.discovery.extras import require
 from redis_middleware.discovery.loading import (
     LoadedPlugin,
+    check_plugin,
     load_plugin,
     load_plugins,
-    plugin_name,
     settings_model,
 )
+from redis_middleware.discovery.naming import plugin_name
 
 __all__ = [
     "LoadedPlugin",
     "PluginEntry",
+    "check_plugin",
     "installed_plugins",
     "load_plugin",
     "load_plugins",

@@ -60,7 +60,8 @@ class PluginEntry:
             )
         try:
             return self.entry_point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            # A module may be a script, which ends the program: that is the plugin's fault too.
             raise load_failure(self.name, str(self), self, "be imported", error) from error
 
 

@@ -12,12 +12,16 @@ from redis_middleware.errors import MissingExtraError
 __all__ = ["extra_of_module", "install_command", "normalized", "require"]
 
 
-def require(module: str, *, extra: str, distribution: str = "redis-middleware") -> ModuleType:
+def require(
+    module: str, *, extra: str, setting: str = "", distribution: str = "redis-middleware"
+) -> ModuleType:
     """Import a module of an extra, for plugins that need it only with some setting.
 
     Args:
         module: the full name of the module.
         extra: the extra that brings it.
+        setting: the key of the plugin's table that asks for it, such as ``"sdk.traces"``: where
+            the plugin is being made, the message has its place and its value.
         distribution: the distribution whose extra that is.
 
     Raises:
@@ -30,7 +34,8 @@ def require(module: str, *, extra: str, distribution: str = "redis-middleware") 
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise
         raise MissingExtraError(
-            f"the module {module!r} is not installed: {install_command(distribution, extra)}"
+            f"the module {module!r} is not installed: {install_command(distribution, extra)}",
+            setting,
         ) from error
 
 

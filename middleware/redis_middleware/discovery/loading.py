@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from redis_middleware.discovery.declarations import constructor_problem, hook_problem
 from redis_middleware.discovery.entries import PluginEntry, installed_plugins
 from redis_middleware.discovery.failures import load_failure
+from redis_middleware.discovery.naming import (
+    class_name,
+    given_in_code,
+    name_and_origin,
+    plugin_name,
+)
 from redis_middleware.errors import (
     MissingExtraError,
     PluginLoadError,
@@ -25,7 +31,13 @@ if TYPE_CHECKING:
 
     from redis_middleware.settings.settings import Settings
 
-__all__ = ["LoadedPlugin", "load_plugin", "load_plugins", "plugin_name", "settings_model"]
+__all__ = [
+    "LoadedPlugin",
+    "check_plugin",
+    "load_plugin",
+    "load_plugins",
+    "settings_model",
+]
 
 _ARGUMENT = "the plugins argument"
 
@@ -51,22 +63,13 @@ class LoadedPlugin:
     origin: str
 
 
-def plugin_name(plugin: object) -> str:
-    """Return the name of a plugin given in code, as a class or as an object.
-
-    It is the attribute ``name`` where that is a string, else the class's name in snake_case.
-    """
-    name = getattr(plugin, "name", None)
-    if isinstance(name, str) and name:
-        return name
-    if isinstance(plugin, ModuleType):
-        return plugin.__name__.rpartition(".")[2]
-    cls = plugin if isinstance(plugin, type) else type(plugin)
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
-
-
-def settings_model(plugin: object) -> type[BaseModel] | None:
+def settings_model(plugin: object, known_as: str = "") -> type[BaseModel] | None:
     """Return the settings model of a plugin, given as class or object; None where it has none.
+
+    Args:
+        plugin: the plugin.
+        known_as: its name and where it is from, for the error's message; as for a plugin given in
+            code where it is empty.
 
     Raises:
         PluginLoadError: its ``Settings`` is not a pydantic model.
@@ -78,10 +81,35 @@ def settings_model(plugin: object) -> type[BaseModel] | None:
 
     if isinstance(model, type) and issubclass(model, BaseModel):
         return model
+    known_as = known_as or name_and_origin(plugin_name(plugin), given_in_code(plugin))
     raise PluginLoadError(
-        f"plugin {plugin_name(plugin)!r}, {_class_name(plugin)}: its Settings is {model!r}: make "
-        "it a class derived from pydantic.BaseModel"
+        f"{known_as}: its Settings is {model!r}: make it a class derived from pydantic.BaseModel"
     )
+
+
+def check_plugin(entry: PluginEntry) -> tuple[object, type[BaseModel] | None]:
+    """Import an installed plugin and check what can be checked without making it.
+
+    Returns:
+        The class or object that the entry point names, and its settings model.
+
+    Raises:
+        PluginLoadError: it cannot be imported, is no plugin, or has a hook, a constructor or a
+            settings model that would stop it from running.
+        MissingExtraError: its import needs a package that is not installed.
+    """
+    target, known_as = entry.load(), name_and_origin(entry.name, str(entry))
+    _refuse_another_name(entry, target)
+    _refuse_no_plugin(target, known_as)
+    model = settings_model(target, known_as)
+    problem = (
+        constructor_problem(target, with_settings=model is not None)
+        if isinstance(target, type)
+        else ""
+    ) or hook_problem(target)
+    if problem:
+        raise PluginLoadError(f"{known_as}: {problem}")
+    return target, model
 
 
 def load_plugin(
@@ -117,31 +145,29 @@ def _load(
 ) -> LoadedPlugin:
     if entry is None:
         name, target = plugin_name(source), source
-        origin = f"given in code ({_class_name(source)})"
+        origin = given_in_code(source)
     else:
         name, target, origin = entry.name, entry.load(), str(entry)
         _refuse_another_name(entry, target)
-    if not isinstance(target, (type, ModuleType)) and type(target).__module__ == "builtins":
-        where = f"plugin {name!r}, {origin}" if entry else _ARGUMENT
-        raise PluginLoadError(
-            f"{where}: {target!r} is no plugin: give a name, a class with hooks, or an object of "
-            "such a class"
-        )
+    known_as = name_and_origin(name, origin)
+    _refuse_no_plugin(target, known_as if entry else _ARGUMENT)
     if not isinstance(target, type):
         same = running is not None and running.plugin is target
         return running if running and same else LoadedPlugin(name, target, None, origin)
     try:
-        options = _options(name, target, settings)
+        options = _options(name, target, settings, known_as)
         if running is not None and type(running.plugin) is target:
             if running.settings == options:
                 return running
             if hasattr(running.plugin, "reconfigure"):
                 return replace(running, settings=options)
+        if problem := constructor_problem(target, with_settings=options is not None):
+            raise PluginLoadError(f"{known_as}: {problem}")
         plugin = target() if options is None else target(options)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if isinstance(error, SettingsError) and not isinstance(error, MissingExtraError):
             raise
-        raise load_failure(name, origin, entry, "be made", error) from error
+        raise load_failure(name, origin, entry, "be made", error, settings) from error
     return LoadedPlugin(name, plugin, options, origin)
 
 
@@ -169,7 +195,9 @@ def load_plugins(
         TypeError: ``plugins`` is not a collection of plugins.
     """
     if isinstance(plugins, (str, type)) or not isinstance(plugins, Iterable | None):
-        raise TypeError(f"plugins is a list of names, classes and objects, not {plugins!r}")
+        # Not the value: it may be the settings, or a server's URL with a password.
+        kind = plugins if isinstance(plugins, type) else type(plugins)
+        raise TypeError(f"plugins is a list of names, classes and objects, not {kind.__qualname__}")
     listed = plugins is None
     sources = list(settings.plugins if plugins is None else plugins)
     names = [source if isinstance(source, str) else plugin_name(source) for source in sources]
@@ -212,8 +240,16 @@ def _refuse_another_name(entry: PluginEntry, target: object) -> None:
         )
 
 
-def _options(name: str, cls: type, settings: Settings) -> BaseModel | None:
-    model = settings_model(cls)
+def _refuse_no_plugin(target: object, where: str) -> None:
+    if not isinstance(target, (type, ModuleType)) and type(target).__module__ == "builtins":
+        raise PluginLoadError(
+            f"{where}: an object of type {type(target).__qualname__} is no plugin: give a name, a "
+            "class with hooks, or an object of such a class"
+        )
+
+
+def _options(name: str, cls: type, settings: Settings, known_as: str) -> BaseModel | None:
+    model = settings_model(cls, known_as)
     if model is not None:
         return settings.for_plugin(name, model)
     if settings.tables.get(name):
@@ -249,7 +285,7 @@ def _name_errors(
 ) -> Iterator[SettingsError]:
     for name in dict.fromkeys(names):
         same = [
-            repr(source) if isinstance(source, str) else _class_name(source)
+            repr(source) if isinstance(source, str) else class_name(source)
             for source, its_name in zip(sources, names, strict=True)
             if its_name == name
         ]
@@ -265,10 +301,3 @@ def _name_errors(
             yield PluginLoadError(
                 f"{where}: a plugin cannot have the name {name!r}, which is a key of the settings"
             )
-
-
-def _class_name(plugin: object) -> str:
-    if isinstance(plugin, ModuleType):
-        return plugin.__name__
-    cls = plugin if isinstance(plugin, type) else type(plugin)
-    return f"{cls.__module__}.{cls.__qualname__}"

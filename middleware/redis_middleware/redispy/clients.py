@@ -44,8 +44,13 @@ _PARTS = (
 )
 
 
-def check_client(client: object) -> None:
-    """Raise ``TypeError``, saying what is accepted, unless it is a client that can be wrapped."""
+def check_client(client: object, made_by: str = "") -> None:
+    """Raise ``TypeError``, saying what is accepted, unless it is a client that can be wrapped.
+
+    Args:
+        client: what is to be wrapped. Only its type is told: it may be a URL with a password.
+        made_by: the function that made it, for the message; empty where it was given.
+    """
     if isinstance(client, CLIENTS) and not isinstance(client, _PARTS):
         return
     accepted = (
@@ -59,11 +64,19 @@ def check_client(client: object) -> None:
         hint = "; this is the class: wrap an instance, or decorate the class with @middleware"
     elif inspect.isawaitable(client):
         hint = "; this is an awaitable: await it first"
+    elif isinstance(client, (str, bytes)):
+        hint = "; of a server's URL make a client: redis.Redis.from_url(url)"
+    elif client is None and made_by:
+        hint = f"; does {made_by} lack a return?"
     elif hasattr(client, "master_for"):
         hint = "; wrap what its master_for() and slave_for() return"
     else:
         hint = ""
-    raise TypeError(f"cannot wrap {client!r} of type {type(client).__qualname__}: {accepted}{hint}")
+    kind = "class" if isinstance(client, type) else "object of type"
+    name = (client if isinstance(client, type) else type(client)).__qualname__
+    what = "None" if client is None else f"the {kind} {name}"
+    by = f", which {made_by} made" if made_by else ""
+    raise TypeError(f"cannot wrap {what}{by}: {accepted}{hint}")
 
 
 def _makers(binding: Binding) -> dict[str, Callable[..., Any]]:

@@ -12,7 +12,15 @@ from typing import Any
 from redis_middleware.settings.origins import KeyPath
 from redis_middleware.settings.problems import shown
 
-__all__ = ["Schema", "description_of", "is_free_form", "is_secret", "keys_of", "schemas_at"]
+__all__ = [
+    "Schema",
+    "choices_of",
+    "description_of",
+    "is_free_form",
+    "is_secret",
+    "keys_of",
+    "schemas_at",
+]
 
 Schema = Mapping[str, Any]
 
@@ -26,6 +34,8 @@ _BOUNDS = {
     "minItems": "{} items or more",
     "maxItems": "{} items or fewer",
 }
+_DEFINITION = "#/$defs/"
+_UNIONS = ("anyOf", "oneOf", "allOf")
 _TYPES = {
     "string": "text",
     "integer": "a whole number",
@@ -53,10 +63,10 @@ def _alternatives(root: Schema, schema: Any) -> list[Schema]:
     if not isinstance(schema, Mapping):
         return []
     if "$ref" in schema:
-        target = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+        target = root["$defs"][schema["$ref"].removeprefix(_DEFINITION)]
         # What stands beside the reference, such as a description, belongs to this place.
         return _alternatives(root, {**target, **{k: v for k, v in schema.items() if k != "$ref"}})
-    inner = [*schema.get("anyOf", ()), *schema.get("oneOf", ()), *schema.get("allOf", ())]
+    inner = [each for key in _UNIONS for each in schema.get(key, ())]
     if not inner:
         return [schema]
     return [{**schema, **each} for one in inner for each in _alternatives(root, one)]
@@ -80,27 +90,56 @@ def is_free_form(schemas: Sequence[Schema]) -> bool:
     return any(schema.get("additionalProperties") is True for schema in schemas)
 
 
-def is_secret(schemas: Sequence[Schema]) -> bool:
-    """Return whether values of ``schemas`` must not be shown."""
-    return any(
-        schema.get("writeOnly") or is_secret([s for s in [schema.get("items")] if s])
-        for schema in schemas
+def choices_of(schemas: Sequence[Schema]) -> list[str]:
+    """Return the texts that ``schemas`` let one choose from."""
+    choices = [
+        choice for schema in schemas for choice in (schema.get("const"), *schema.get("enum", ()))
+    ]
+    return [choice for choice in choices if isinstance(choice, str)]
+
+
+def is_secret(root: Schema, path: KeyPath) -> bool:
+    """Return whether the value at ``path`` must not be shown: it, or something in it, is secret.
+
+    What stands in place of a table or list of secrets is likely one of them.
+    """
+    return any(_holds_secrets(root, schema, frozenset()) for schema in schemas_at(root, path))
+
+
+def _holds_secrets(root: Schema, schema: Any, above: frozenset[str]) -> bool:
+    if not isinstance(schema, Mapping):
+        return False
+    reference = schema.get("$ref")
+    if reference in above:
+        return False
+    above |= {reference} if reference else frozenset()
+    return bool(schema.get("writeOnly")) or any(
+        _holds_secrets(root, inner, above)
+        for inner in (
+            *([root["$defs"][reference.removeprefix(_DEFINITION)]] if reference else ()),
+            *(each for key in _UNIONS for each in schema.get(key, ())),
+            *schema.get("properties", {}).values(),
+            schema.get("additionalProperties"),
+            *schema.get("prefixItems", ()),
+            schema.get("items"),
+        )
     )
 
 
-def description_of(schemas: Sequence[Schema]) -> str:
-    """Return in words what is allowed and what it means, or nothing where the schema says nothing.
+def description_of(root: Schema, path: KeyPath) -> str:
+    """Return in words what is allowed at ``path`` and what it means, as far as the schema says.
 
     Returns:
         Such as ``"a whole number (at least 1), default 128. How many commands are kept."``.
     """
+    schemas = schemas_at(root, path)
     words = " or ".join(dict.fromkeys(filter(None, map(_words, schemas))))
     if not words:
         return ""
     schema = schemas[0]
     if "examples" in schema:
         words += f", such as {' or '.join(map(shown, schema['examples']))}"
-    if "default" in schema and not is_secret(schemas):
+    if schema.get("default") is not None and not is_secret(root, path):
         words += f", default {shown(schema['default'])}"
     if "description" in schema:
         words += f". {schema['description']}"

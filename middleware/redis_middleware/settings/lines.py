@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from redis_middleware.settings.origins import KeyPath
 
-__all__ = ["line_of"]
+__all__ = ["line_of", "statements"]
 
 _NAME = r"""(?:[A-Za-z0-9_-]+|"[^"\\]*"|'[^']*')"""
 _DOTTED = rf"{_NAME}(?:\s*\.\s*{_NAME})*"
@@ -31,17 +31,18 @@ def line_of(text: str, path: KeyPath) -> int | None:
         The first line inside of ``path`` where it has none of its own, as with a list of tables;
         None where no line, or more than one, answers.
     """
-    statements = list(_statements(text))
-    inside = [line for line, at in statements if at[: len(path)] == path]
-    if inside and not any(at == path for _, at in statements):
+    all_of_them = list(statements(text))
+    inside = [line for line, at in all_of_them if at[: len(path)] == path]
+    if inside and not any(at == path for _, at in all_of_them):
         return inside[0]
-    found = [(len(at), line) for line, at in statements if at == path[: len(at)]]
+    found = [(len(at), line) for line, at in all_of_them if at == path[: len(at)]]
     longest = max((length for length, _ in found), default=0)
     lines = [line for length, line in found if length == longest]
     return lines[0] if len(lines) == 1 else None
 
 
-def _statements(text: str) -> Iterator[tuple[int, KeyPath]]:
+def statements(text: str) -> Iterator[tuple[int, KeyPath]]:
+    """Yield each line, from 1, that begins a table or sets a key, with the way to what it is."""
     table: KeyPath = ()
     array_lengths: dict[tuple[str, ...], int] = {}
     inside_multiline_string = False

@@ -20,7 +20,7 @@ from redis_middleware.settings.problems import (
     settings_error,
 )
 from redis_middleware.settings.settings import Settings
-from redis_middleware.settings.sources import PATH_VARIABLE, read_source
+from redis_middleware.settings.sources import PATH_VARIABLE, near_misses, read_source
 
 __all__ = ["PROFILE_VARIABLE", "load_settings"]
 
@@ -42,7 +42,8 @@ def load_settings(
     They are read from the first of these that there is: ``source``; the file that
     ``REDIS_MIDDLEWARE_SETTINGS`` names; ``redis-middleware.toml`` in the directory or the nearest
     parent; ``[tool.redis-middleware]`` of the nearest ``pyproject.toml`` that has it. Else they
-    are empty.
+    are empty, which is logged, with a warning of files and tables that are nearly one of these. A
+    file that is empty is warned of, too.
 
     The profile lies over them (lists replace, tables merge key by key), and over both lie the
     environment variables ``REDIS_MIDDLEWARE__TABLE__KEY``, in any case of letters. A variable's
@@ -69,15 +70,20 @@ def load_settings(
             top level is wrong. The message lists every problem.
         TypeError: ``source`` is neither a path nor a mapping.
     """
-    for name, meant in _near_misses(environ):
+    for name, meant in _near_miss_variables(environ):
         _logger.warning("environment variable %s does nothing; did you mean %s?", name, meant)
     raw, origin = read_source(source, environ, directory)
+    if origin == Origin():
+        for passed_over, meant in near_misses(directory):
+            _logger.warning("%s is not read; did you mean %s?", passed_over, meant)
     chosen, chosen_by = _chosen_profile(profile, environ, raw, origin)
     if not raw and chosen is None and not any(name.upper().startswith(PREFIX) for name in environ):
+        _tell_that_nothing_runs(origin, directory)
         return Settings(origin=origin)
 
     from redis_middleware.settings.validation import top_level_problems
 
+    said = bool(raw)
     overrides: dict[KeyPath, Override] = {}
 
     def place(path: KeyPath) -> Place:
@@ -94,6 +100,8 @@ def load_settings(
     problems += top_level_problems(raw, place)
     if problems:
         raise settings_error(problems)
+    if not said and "plugins" not in raw:
+        _tell_that_nothing_runs(origin, directory)
     return Settings(
         plugins=tuple(raw.get("plugins", ())),
         blocked=tuple(raw.get("blocked", ())),
@@ -106,7 +114,20 @@ def load_settings(
     )
 
 
-def _near_misses(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _tell_that_nothing_runs(origin: Origin, directory: Path | None) -> None:
+    outcome = "no plugin runs, but for those given in code"
+    if origin.path is not None:
+        table = f"[{'.'.join(origin.prefix)}] of " if origin.prefix else ""
+        # A file that was emptied by accident, or is about to be written, takes all plugins off.
+        _logger.warning(
+            "%s%s is empty, so %s: write plugins = [] if that is meant", table, origin, outcome
+        )
+    elif not origin.given_in_code:
+        start = Path.cwd() if directory is None else directory
+        _logger.info("no settings found from %s upwards: %s", start, outcome)
+
+
+def _near_miss_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield variables that nobody reads, each with the one that was meant.
 
     Not every variable of our prefix is meant for us: Kubernetes makes REDIS_MIDDLEWARE_PORT and

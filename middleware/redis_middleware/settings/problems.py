@@ -118,7 +118,7 @@ def shown(value: object) -> str:
     may be secret.
     """
     if isinstance(value, Mapping):
-        return "{...}"
+        return "{...}" if value else "{}"
     if isinstance(value, (list, tuple)):
         text = f"[{', '.join(shown(item) for item in value)}]"
     elif isinstance(value, (str, bool, int, float)):

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from redis_middleware.errors import SettingsError
 from redis_middleware.settings.origins import FileStamp, Origin
 
-__all__ = ["FILE_NAME", "PATH_VARIABLE", "PYPROJECT_TABLE", "read_source"]
+__all__ = ["FILE_NAME", "PATH_VARIABLE", "PYPROJECT_TABLE", "near_misses", "read_source"]
 
 FILE_NAME = "redis-middleware.toml"
 PATH_VARIABLE = "REDIS_MIDDLEWARE_SETTINGS"
 PYPROJECT_TABLE = ("tool", "redis-middleware")
 
 _PYPROJECT = "pyproject.toml"
+_PYPROJECT_HEADER = f"[{'.'.join(PYPROJECT_TABLE)}]"
+# A Path has one slash left of the two; a Windows drive is one letter.
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
 
 
 def read_source(
@@ -55,6 +59,22 @@ def read_source(
     return {}, Origin()
 
 
+def near_misses(directory: Path | None) -> Iterator[tuple[str, str]]:
+    """Yield what the search for settings passed over, each with what was probably meant.
+
+    Args:
+        directory: where the search began; the working directory when None.
+    """
+    from redis_middleware.settings.near_misses import near_miss_files, near_miss_tables
+
+    for path in near_miss_files(_folders(directory), FILE_NAME):
+        yield str(path), str(path.parent / FILE_NAME)
+    for path in _candidates(_PYPROJECT, directory, os.path.isfile):
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+        for line, header in near_miss_tables(text, PYPROJECT_TABLE):
+            yield f"{path}, line {line}: table {header}", _PYPROJECT_HEADER
+
+
 def _plain(mapping: Mapping[str, object]) -> dict[str, Any]:
     """Copy the tables, which overlays change, and keep every other object as it is."""
     for key in mapping:
@@ -72,13 +92,23 @@ def _plain(mapping: Mapping[str, object]) -> dict[str, Any]:
 def _candidates(
     name: str, directory: Path | None, exists: Callable[[Path], bool]
 ) -> Iterator[Path]:
-    start = Path.cwd() if directory is None else Path(directory).absolute()
-    for folder in (start, *start.parents):
+    for folder in _folders(directory):
         if exists(folder / name):
             yield folder / name
 
 
+def _folders(directory: Path | None) -> Sequence[Path]:
+    start = Path.cwd() if directory is None else Path(directory).absolute()
+    return (start, *start.parents)
+
+
 def _read(path: Path, named_by: str) -> tuple[dict[str, Any], Origin]:
+    if url := _URL.match(str(path)):
+        raise SettingsError(
+            f"{named_by} looks like a URL ({url[1]}://…, the rest may hold a password and is not "
+            "shown): settings are the path of a file or a mapping; the URL of a server makes the "
+            "client, as in wrap(redis.Redis.from_url(url))"
+        )
     path = path.expanduser()
     content, stamp = _content(path, named_by)
     document = _parsed(content, path)
@@ -86,9 +116,12 @@ def _read(path: Path, named_by: str) -> tuple[dict[str, Any], Origin]:
         return document, Origin(path, stamp=stamp)
     table = _pyproject_table(document, path)
     if table is None:
+        from redis_middleware.settings.near_misses import near_miss_tables
+
+        near = near_miss_tables(content.decode("utf-8-sig"), PYPROJECT_TABLE)
+        cure = next((f"; line {line} has {header}: rename it" for line, header in near), ": add it")
         raise SettingsError(
-            f"{named_by}: {path} has no table [{'.'.join(PYPROJECT_TABLE)}]: "
-            f"add it, or name a {FILE_NAME}"
+            f"{named_by}: {path} has no table {_PYPROJECT_HEADER}{cure}, or name a {FILE_NAME}"
         )
     return table, Origin(path, PYPROJECT_TABLE, stamp=stamp)
 
@@ -107,7 +140,7 @@ def _pyproject_table(document: dict[str, Any], path: Path) -> dict[str, Any] | N
     table = tools.get(PYPROJECT_TABLE[1]) if isinstance(tools, dict) else None
     if table is None or isinstance(table, dict):
         return table
-    raise SettingsError(f"{path}: [{'.'.join(PYPROJECT_TABLE)}] is not a table: write it as one")
+    raise SettingsError(f"{path}: {_PYPROJECT_HEADER} is not a table: write it as one")
 
 
 def _content(path: Path, named_by: str) -> tuple[bytes, FileStamp]:

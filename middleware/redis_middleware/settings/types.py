@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from redis_middleware.settings.key_pattern import KeyPattern
 
@@ -73,6 +73,9 @@ _TIMES_ALLOWED = (
 
 
 def _size(value: object) -> int:
+    if isinstance(value, Mapping):
+        # An error of the type alone: a union's other types know what is wrong with this table.
+        raise PydanticCustomError("size_type", "not a size; {allowed}", {"allowed": _SIZES_ALLOWED})
     if isinstance(value, str) and (parts := _SIZE.fullmatch(value)):
         unit = _BYTE_UNITS.get(parts[2].casefold() or "b")
         size = None if unit is None else Fraction(parts[1]) * unit
@@ -86,6 +89,10 @@ def _size(value: object) -> int:
 
 
 def _seconds(value: object) -> float:
+    if isinstance(value, Mapping):
+        raise PydanticCustomError(
+            "duration_type", "not a duration; {allowed}", {"allowed": _TIMES_ALLOWED}
+        )
     seconds: Fraction | float | None = None
     if isinstance(value, timedelta):
         seconds = value.total_seconds()

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from redis_middleware.settings.allowed import (
     Schema,
+    choices_of,
     description_of,
     is_free_form,
     is_secret,
@@ -197,20 +198,25 @@ def _problem(
         known = keys_of(schemas_at(schema, path[:-1]))
         meant = did_you_mean(str(path[-1]), known)
         return f"{place}: unknown key{meant or ';'} known keys: {', '.join(known) or 'none'}"
-    here = schemas_at(schema, path)
-    allowed = description_of(here)
+    allowed = description_of(schema, path)
     if kind in ("missing", "missing_argument"):
         return f"{place} is missing: set it" + (f"; allowed: {allowed}" if allowed else "")
     value = _value_at(data, path)
-    messages = "; or ".join(dict.fromkeys(_message(details, value) for details in errors))
+    if isinstance(value, Mapping):
+        # Of a union, the alternatives that take a table know what is wrong with this one.
+        errors = [each for each in errors if not each["type"].endswith("_type")] or errors
+        kind = errors[0]["type"]
+    seen = '"**********"' if is_secret(schema, path) else shown(value)
+    messages = "; or ".join(dict.fromkeys(_message(details, value, seen) for details in errors))
     if isinstance(value, Mapping) and kind in _NOT_A_LIST and _holds_tables(schema, path):
         return f"{place.of_table()}: should be a list of tables: write [{place.header}] above each"
     if isinstance(value, Mapping) and not kind.endswith("_type"):
         return f"{place.of_table()}: {messages}"
+    if kind in _CHOICE and isinstance(value, str):
+        messages += did_you_mean(value, choices_of(schemas_at(schema, path)))
     # Choices are listed by pydantic's own message, and our types' messages say what is allowed.
     if allowed and kind not in _CHOICE and "allowed" not in messages:
         messages += f"; allowed: {allowed}"
-    seen = '"**********"' if is_secret(here) else shown(value)
     return f"{place} = {seen}: {messages}"
 
 
@@ -218,7 +224,7 @@ def _holds_tables(schema: Schema, path: KeyPath) -> bool:
     return any(item.get("type") == "object" for item in schemas_at(schema, (*path, 0)))
 
 
-def _message(details: ErrorDetails, value: object) -> str:
+def _message(details: ErrorDetails, value: object, seen: str) -> str:
     kind = details["type"]
     if kind in _NOT_A_TABLE:
         return "should be a table"
@@ -229,5 +235,5 @@ def _message(details: ErrorDetails, value: object) -> str:
     if details["loc"][-1:] == ("[key]",):
         message = f"the key itself {message}"
     if kind in _NOT_A_LIST and isinstance(value, str):
-        message += f", such as [{shown(value)}]"
+        message += f", such as [{seen}]"
     return message[:1].lower() + message[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from collections.abc import Callable
 from redis_middleware.settings.origins import FileStamp, Origin
 
 __all__ = ["CHECK_INTERVAL", "Watch"]
+
+_logger = logging.getLogger("redis_middleware")
 
 CHECK_INTERVAL = 0.5
 """Seconds between two looks at the file."""
@@ -24,7 +27,7 @@ class Watch:
 
     A version is told by modification time, inode, device and size of what the path leads to, so a
     file replaced by renaming (editors) and links that are switched (Kubernetes) count too. While
-    the file is away nothing has changed; when another one is back, something has.
+    the file is away nothing has changed, which is logged; when another one is back, something has.
 
     Two threads that look at the same moment may both be told of one change.
 
@@ -36,12 +39,13 @@ class Watch:
         next_check: the reading of ``clock`` before which ``changed`` does not look.
     """
 
-    __slots__ = ("_clock", "_path", "_stamp", "next_check")
+    __slots__ = ("_clock", "_is_away", "_path", "_stamp", "next_check")
 
     def __init__(self, origin: Origin, clock: Callable[[], float]) -> None:
         self._path = origin.path
         self._stamp = origin.stamp
         self._clock = clock
+        self._is_away = False
         # The first look is at once: the file may have changed since it was read.
         self.next_check = math.inf if origin.path is None else -math.inf
 
@@ -53,9 +57,19 @@ class Watch:
         self.next_check = now + CHECK_INTERVAL
         try:
             stamp = FileStamp.of(os.stat(self._path))
-        except OSError:
-            # Away, or out of reach: nothing to read, so the settings in force stay.
+        except OSError as error:
+            if not self._is_away:
+                self._is_away = True
+                _logger.warning(
+                    "the settings file %s cannot be read (%s): the settings in force stay until "
+                    "it is back",
+                    self._path,
+                    error.strerror,
+                )
             return False
+        if self._is_away:
+            self._is_away = False
+            _logger.info("the settings file %s is back", self._path)
         if stamp == self._stamp:
             return False
         self._stamp = stamp

@@ -142,8 +142,10 @@ def _metric_reader(settings: SdkSettings) -> MetricReader:
         _memory.metrics = InMemoryMetricReader()
         return _memory.metrics
     if settings.metrics == "prometheus":
-        exporter = require("opentelemetry.exporter.prometheus", extra="prometheus")
-        client = require("prometheus_client", extra="prometheus")
+        exporter = require(
+            "opentelemetry.exporter.prometheus", extra="prometheus", setting="sdk.metrics"
+        )
+        client = require("prometheus_client", extra="prometheus", setting="sdk.metrics")
         client.start_http_server(settings.prometheus_port, settings.prometheus_host)
         served: MetricReader = exporter.PrometheusMetricReader()
         return served
@@ -163,7 +165,11 @@ def _otlp(settings: SdkSettings, protocol: str, module: str, name: str) -> Any:
     for noisy in _NOISY:
         _quieten(noisy)
     package = protocol.removeprefix("otlp-")
-    found = require(f"opentelemetry.exporter.otlp.proto.{package}.{module}", extra=protocol)
+    found = require(
+        f"opentelemetry.exporter.otlp.proto.{package}.{module}",
+        extra=protocol,
+        setting="sdk.traces" if module == "trace_exporter" else "sdk.metrics",
+    )
     for known in list(logging.root.manager.loggerDict):
         if known.startswith(_NOISY):
             _quieten(known)
