@@ -76,6 +76,44 @@ def test_without_its_extra_it_says_how_to_install_it(module: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "function", ["require", "register", "get_command", "_check", "load_settings"]
+)
+def test_ctrl_c_ends_it_without_a_traceback(function: str) -> None:
+    """Whether it comes while modules are imported, while commands are made, or in one of them."""
+    program = (
+        "import signal, sys\n"
+        "import redis_middleware\n"
+        "def interrupt(frame, event, argument):\n"
+        f"    if event == 'call' and frame.f_code.co_name == {function!r}:\n"
+        "        sys.setprofile(None)\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "def run():\n"
+        "    from redis_middleware.cli import main\n"
+        "    sys.setprofile(interrupt)\n"
+        "    return main()\n"
+        "sys.argv = ['redis-middleware', 'check']\n"
+        "sys.exit(run())\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert finished.returncode == 130
+    assert "Traceback" not in finished.stderr
+
+
+def test_its_entry_point_imports_little() -> None:
+    """Ctrl-C is handled from there on: what is imported before it is not ours to handle."""
+    program = (
+        "import sys, redis_middleware; before = {*sys.modules}; import redis_middleware.cli; "
+        "print(*{*sys.modules} - before)"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert finished.stdout == "redis_middleware.cli\n"
+
+
 def test_programs_do_not_import_it() -> None:
     """``import redis_middleware`` imports neither the command line nor what it needs."""
     program = (

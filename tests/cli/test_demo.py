@@ -279,6 +279,15 @@ def test_colours_can_be_turned_off_and_the_screen_too(temporary: Path) -> None:
     assert_no_colours(outcome.output)
 
 
+def test_a_dumb_terminal_gets_lines(temporary: Path) -> None:
+    """Nothing can be drawn over there: it says what goes on while it goes on, as in a log."""
+    outcome = on_a_terminal(100, 30, TERM="dumb")
+    assert outcome.code == 0, outcome.output
+    assert outcome.output.count("== ") == len(SCENES)
+    assert " requests/s  p50 " in outcome.output
+    assert "\x1b[?1049h" not in outcome.output
+
+
 def test_without_a_server_it_says_what_to_install(
     run_process: Run, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,6 +48,27 @@ def test_movable_keys_are_found(run: Run) -> None:
     assert "the keys are in 2 slots: a cluster refuses that" in outcome.output
 
 
+@pytest.mark.parametrize(
+    ("settings", "command", "told"),
+    [
+        ("", "MGET a b c a", "slot_routing sends it in 3 parts, slot by slot, which is not atomic"),
+        ("", "SUNION a b", "slot_routing refuses that: a server runs it on the keys of one slot"),
+        ('split = "reads"', "TOUCH a b", "slot_routing sends it in 2 parts"),
+        ('split = "reads"', "DEL a b", 'slot_routing refuses that: split = "reads" does not let'),
+    ],
+)
+def test_what_becomes_of_keys_of_several_slots(
+    run: Run, settings: str, command: str, told: str
+) -> None:
+    """A cluster refuses them; slot_routing splits what can be split, as its settings let it."""
+    FILE.write_text(f'plugins = ["slow_log", "slot_routing"]\n[slot_routing]\n{settings}')
+    outcome = run("explain", *command.split())
+    assert f" slots: {told}" in outcome.output
+    assert "a cluster refuses that" not in outcome.output
+    FILE.write_text('plugins = ["slow_log", "slot_routing"]\nblocked = ["slot_routing"]')
+    assert " slots: a cluster refuses that" in run("explain", *command.split()).output
+
+
 @pytest.mark.parametrize("arguments", [("config get", "x"), ("CONFIG", "GET", "x")])
 def test_a_name_of_two_words(run: Run, arguments: tuple[str, ...]) -> None:
     """In one argument or in two."""
@@ -76,6 +97,17 @@ def test_an_unknown_command_is_told(run: Run) -> None:
     assert outcome.code == 0
     assert "not in the table of commands; did you mean 'GET'?" in outcome.output
     assert "slot" not in outcome.output
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("NOSUCH", None), ("TOPK.QUERY", None), ("LRAGNE", "LRANGE"), ("HGETAL", "HGETALL")],
+)
+def test_only_names_that_are_near_are_suggested(run: Run, name: str, meant: str | None) -> None:
+    """One that shares letters by chance is no typing error; it may be a module's command."""
+    output = run("explain", name).output
+    assert (f"did you mean {meant!r}?" in output) == (meant is not None)
+    assert ("did you mean" in output) == (meant is not None)
 
 
 def test_the_plugins_that_see_it_are_in_order(run: Run, install: Installer) -> None:

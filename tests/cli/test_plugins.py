@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import pytest
 from tests.cli.conftest import Run
 from tests.discovery.distributions import Installer
 
@@ -114,6 +115,55 @@ def test_a_broken_plugin_is_listed_with_what_is_wrong(run: Run, install: Install
     assert outcome.code == 0
     assert "cannot be imported: ZeroDivisionError" in outcome.output
     assert "slow_log  not enabled" in outcome.output
+
+
+def test_a_plugin_that_could_not_run_is_listed_with_what_is_wrong(
+    run: Run, install: Installer
+) -> None:
+    """What enabling it would tell is told here already: no list of settings pretends it is fine."""
+    source = "class Bad:\n    def __init__(self, settings):\n        pass\n"
+    install("bad-plugins", {"bad": "bad_maker:Bad"}, {"bad_maker": source})
+    outcome = run("plugins", "bad")
+    assert outcome.code == 0
+    assert "its __init__ takes 'settings', but it has no class Settings" in outcome.output
+    assert "no settings\n" not in outcome.output
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("raise SystemExit(3)", "SystemExit: 3; update"),
+        ("import sys; sys.exit()", "SystemExit; update"),
+    ],
+)
+def test_a_plugin_that_ends_the_program_is_broken(
+    run: Run, install: Installer, source: str, told: str
+) -> None:
+    """A module that exits as it is imported, as scripts do, is at fault like any that fails."""
+    install("rude-plugins", {"rude": "rude_module:Rude"}, {"rude_module": source})
+    outcome = run("plugins")
+    assert outcome.code == 0
+    assert f"(rude_module:Rude), cannot be imported: {told}" in outcome.output
+    assert "slow_log  not enabled" in outcome.output
+    outcome = run("schema")
+    assert outcome.code == 0
+    assert '"slow_log"' in outcome.output
+    FILE.write_text('plugins = ["rude"]')
+    outcome = run("check")
+    assert outcome.code == 1
+    assert "cannot be imported: SystemExit" in outcome.output
+
+
+def test_a_plugin_that_ends_the_program_when_it_is_made_is_broken(
+    run: Run, install: Installer
+) -> None:
+    """Likewise where its class is called."""
+    source = "class Rude:\n    def __init__(self):\n        raise SystemExit(3)\n"
+    install("rude-plugins", {"rude": "rude_maker:Rude"}, {"rude_maker": source})
+    FILE.write_text('plugins = ["rude"]')
+    outcome = run("check")
+    assert outcome.code == 1
+    assert "cannot be made: SystemExit: 3; update or repair rude-plugins" in outcome.output
 
 
 def test_an_unknown_name_is_a_problem(run: Run) -> None:

@@ -23,10 +23,11 @@ from rich.table import Table
 
 from redis_middleware.cli.output import (
     console,
+    counted,
     print_error,
     print_server_error,
-    without_password,
 )
+from redis_middleware.cli.server_url import usable_url, without_password
 from redis_middleware.settings.types import Bytes
 from redis_middleware_plugins.size_guard import bigkeys
 from redis_middleware_plugins.size_guard.bigkeys.documents import PERCENTILES, as_csv, as_json
@@ -112,6 +113,7 @@ def _bigkeys(
     target = without_password(url)
     errors = Console(stderr=True, markup=False, highlight=False)
     try:
+        url = usable_url(url)
         names_one = bigkeys.named_database(url) is not None
         databases: bigkeys.Databases = db or (None if names_one else "all")
         nodes, is_cluster = bigkeys.find_nodes(url, replicas=not primaries, databases=databases)
@@ -129,11 +131,12 @@ def _bigkeys(
         longest = _scan(nodes, progress, errors, cursor_file, hold / 1000, max_load, quiet=quiet)
         took = time.perf_counter() - start
     except (RedisError, ValueError, OSError, bigkeys.CursorFileError) as error:
-        print_server_error(url, error)
+        is_kept = isinstance(error, RedisError) and resume is not None and resume.exists()
+        print_server_error(url, error, f"go on with --resume {resume}" if is_kept else "")
         raise typer.Exit(_FAILED) from error
     except KeyboardInterrupt:
         kept = f"; go on with --resume {resume}" if resume else ""
-        errors.print(f"broken off{kept}")
+        errors.print(f"broken off{kept}", soft_wrap=True)
         raise typer.Exit(_INTERRUPTED) from None
     report = progress.report
     try:
@@ -142,10 +145,10 @@ def _bigkeys(
         print_error(str(error))
         raise typer.Exit(_FAILED) from error
     if not quiet:
-        rate = report.totals.count / max(took, 1e-9)
+        found = report.totals.count
         errors.print(
-            f"{report.totals.count:,} keys in {took:.1f} s ({rate:,.0f} a second); the longest "
-            f"step held a server for {longest * 1000:.1f} ms",
+            f"{counted(found, 'key')} in {took:.1f} s ({found / max(took, 1e-9):,.0f} a second); "
+            f"the longest step held a server for {longest * 1000:.1f} ms",
             soft_wrap=True,
         )
     if limit is not None and report.largest_size > limit:
@@ -253,10 +256,14 @@ def _print_tables(report: Report, out: Console) -> None:
         for what, keys in (("bytes", kind.largest), ("elements", kind.longest)):
             if not keys:
                 continue
-            table = _table(f"{name}: most {what}", "key", "bytes", "elements", "TTL", "server")
+            # Strings have none.
+            has_elements = bool(kind.longest)
+            lengths = ["elements"] if has_elements else []
+            table = _table(f"{name}: most {what}", "key", "bytes", *lengths, "TTL", "server")
             for key in keys:
+                length = [f"{key.elements:,}"] if has_elements else []
                 ttl = "none" if key.persistent else "yes"
-                table.add_row(key.key, in_bytes(key.size), f"{key.elements:,}", ttl, key.node)
+                table.add_row(key.key, in_bytes(key.size), *length, ttl, key.node)
             out.print(table)
         out.print(f"{name}: {percentiles}\n")
     _print_groups("types", {name: kind.totals for name, kind in report.kinds.items()}, report, out)

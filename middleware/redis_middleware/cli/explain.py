@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -18,9 +18,15 @@ from redis_middleware.commands import CommandSpec, KeyUse, all_specs, find_keys,
 from redis_middleware.discovery import load_plugins
 from redis_middleware.pipeline import Pipeline
 from redis_middleware.settings import Settings, load_settings
-from redis_middleware.settings.problems import did_you_mean
+from redis_middleware.settings.problems import nearest
+from redis_middleware_plugins.slot_routing import SlotRouting
+from redis_middleware_plugins.slot_routing.refusing import ONE_SLOT, not_split
+from redis_middleware_plugins.slot_routing.splitting import splitting_of
 
 __all__ = ["register"]
+
+_ALIKE: Final = 0.75
+"""Of names less alike than this one is hardly meant by the other: they are short."""
 
 
 def register(app: typer.Typer) -> None:
@@ -48,18 +54,25 @@ def _explain(
     spec = spec_for(args)
     out = console()
     _print_spec(out, spec, wire)
-    _print_keys(out, wire, find_keys(spec, wire), spec)
+    slots = _print_keys(out, wire, find_keys(spec, wire), spec)
     settings = load_settings(file, profile=profile)
-    _print_plugins(out, settings, Pipeline(load_plugins(settings)), args, spec)
+    pipeline = Pipeline(load_plugins(settings))
+    chain = pipeline.chains.of(args)
+    hooks = chain.hooks if chain else ()
+    if slots > 1:
+        fate = _fate_of_slots(pipeline, hooks, spec, slots)
+        _print_row(out, "", f"the keys are in {slots} slots: {fate}", "yellow")
+    _print_plugins(out, settings, pipeline, hooks, spec)
 
 
 def _print_spec(out: Console, spec: CommandSpec, wire: Sequence[str]) -> None:
     out.print(Text.assemble((spec.name, "bold"), f"  {_kind(spec)}"))
     if not spec.known:
         known = [other.name for other in all_specs()]
-        meant = did_you_mean(spec.name, known)
+        meant = nearest(spec.name, known, at_least=_ALIKE)
+        suggested = f"; did you mean {meant!r}?" if meant else "."
         out.print(
-            f"not in the table of commands{meant or '.'} If it is a module's command, which of its "
+            f"not in the table of commands{suggested} If it is a module's command, which of its "
             "arguments are keys is not known.",
             style="yellow",
             soft_wrap=True,
@@ -95,7 +108,8 @@ def _kind(spec: CommandSpec) -> str:
 
 def _print_keys(
     out: Console, wire: Sequence[str], uses: Sequence[KeyUse], spec: CommandSpec
-) -> None:
+) -> int:
+    """Print the keys; return in how many slots they are."""
     slots = set()
     for use in uses:
         # What the shell gave, byte for byte, whatever the encoding of the terminal.
@@ -112,19 +126,30 @@ def _print_keys(
         _print_row(out, "keys", "none")
     if not spec.keys_complete:
         _print_row(out, "", "it may use more keys than its arguments name", "yellow")
-    if len(slots) > 1:
-        _print_row(out, "", f"the keys are in {len(slots)} slots: a cluster refuses that", "yellow")
+    return len(slots)
+
+
+def _fate_of_slots(pipeline: Pipeline, hooks: Sequence[Hook], spec: CommandSpec, slots: int) -> str:
+    """What becomes of a command on a cluster whose keys are in several slots."""
+    seeing = {hook.plugin for hook in hooks}
+    for loaded in pipeline.plugins:
+        if isinstance(loaded.plugin, SlotRouting) and loaded.name in seeing:
+            may_split = loaded.plugin.settings.split
+            splitting = splitting_of(spec)
+            if splitting is not None and splitting.is_allowed(may_split):
+                return f"{loaded.name} sends it in {slots} parts, slot by slot, which is not atomic"
+            why = ONE_SLOT if splitting is None else not_split(may_split)
+            return f"{loaded.name} refuses that: {why}"
+    return "a cluster refuses that"
 
 
 def _print_plugins(
     out: Console,
     settings: Settings,
     pipeline: Pipeline,
-    args: tuple[str, ...],
+    hooks: Sequence[Hook],
     spec: CommandSpec,
 ) -> None:
-    chain = pipeline.chains.of(args)
-    hooks = chain.hooks if chain else ()
     around = pipeline.batch.hooks if pipeline.batch else ()
     out.print(f"\nsettings  {settings.origin}", soft_wrap=True)
     if hooks:

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from redis_middleware.cli.output import console, print_server_error
+from redis_middleware.cli.output import console, counted, print_server_error
+from redis_middleware.cli.server_url import usable_url
 from redis_middleware_plugins.key_access.privacy import key_text
 from redis_middleware_plugins.key_access.server_side import (
     Finding,
@@ -27,6 +28,12 @@ __all__ = ["register"]
 
 _FAILED: Final = 1
 _INTERRUPTED: Final = 130
+_MONITOR: Final = (
+    "--monitor 1 watches every command for a second, which slows the servers down; or "
+)
+_KEY_ACCESS: Final = (
+    "enable the plugin key_access in the application, and look with redis-middleware top"
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -73,11 +80,12 @@ def _hotkeys(
     """
     errors = Console(stderr=True, markup=False, highlight=False)
     try:
-        nodes, _ = find_nodes(url, replicas=False)
+        nodes, _ = find_nodes(usable_url(url), replicas=False)
         findings = list(_findings(nodes, top, measure, rate if scan else None, errors, quiet))
         if monitor is not None:
             errors.print(
-                f"MONITOR runs on {len(nodes)} servers, {monitor:g} s on each; it slows them down",
+                f"MONITOR slows a server down; it runs for {monitor:g} s on "
+                f"{counted(len(nodes), 'server')}",
                 style="bold yellow",
             )
             findings += [by_monitor(node.client, node.name, top, monitor) for node in nodes]
@@ -148,6 +156,9 @@ def _print(out: Console, findings: list[Finding]) -> None:
         if not finding.was_used:
             text = f"{finding.way} was not used on {finding.node}: {finding.note}"
             out.print(text, style="dim", soft_wrap=True)
+    if not used:
+        was_tried = any(finding.way == "MONITOR" for finding in findings)
+        out.print(f"{'' if was_tried else _MONITOR}{_KEY_ACCESS}", soft_wrap=True)
 
 
 def _subject(subject: bytes | int) -> str:

@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 from redis.exceptions import AuthenticationError
 from rich.console import Console
 
+from redis_middleware.cli.server_url import without_password
+
 __all__ = [
     "console",
+    "counted",
+    "has_screen",
     "print_error",
     "print_server_error",
     "showing_warnings",
-    "without_password",
 ]
-
-_SECRETS: Final = re.compile(r"(?<=://).*@|(?<=[?&]password=)[^&]*")
 
 
 def console() -> Console:
     """The console of standard output. Square brackets are not markup: settings are full of them."""
     return Console(markup=False, highlight=False, emoji=False)
+
+
+def has_screen(out: Console) -> bool:
+    """Whether it is a terminal on which what was printed can be changed: one that is not dumb."""
+    return out.is_terminal and not out.is_dumb_terminal
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number of things, such as ``"1 key"``, ``"1,024 keys"``.
+
+    Args:
+        number: how many.
+        one: what one is called.
+        many: what others are called, if it is not that with an s.
+    """
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def print_error(problem: str) -> None:
@@ -56,20 +71,21 @@ class _Warnings(logging.Handler):
             _print_labelled("warning:", "bold yellow", message)
 
 
-def without_password(url: str) -> str:
-    """A URL that can be shown: user and password are left out, however odd the rest is."""
-    return _SECRETS.sub("", url)
+def print_server_error(url: str, error: Exception, then: str = "") -> None:
+    """Print why a server, or what its URL names, could not be asked.
 
-
-def print_server_error(url: str, error: Exception) -> None:
-    """Print why a server, or what its URL names, could not be asked."""
-    cure = (
-        ": put user and password into the URL, redis://USER:PASSWORD@HOST:PORT, without USER: for "
-        "the default user"
-        if isinstance(error, AuthenticationError)
-        else ""
-    )
-    print_error(f"{without_password(url)}: {error}{cure}")
+    Args:
+        url: the server's, which is shown without its password.
+        error: what went wrong.
+        then: what to do now.
+    """
+    if isinstance(error, AuthenticationError):
+        then = (
+            "put user and password into the URL, redis://USER:PASSWORD@HOST:PORT, without USER: "
+            "for the default user"
+        )
+    problem = f"{str(error).rstrip('.')}: {then}" if then else str(error)
+    print_error(f"{without_password(url)}: {problem}")
 
 
 def _print_labelled(label: str, style: str, text: str) -> None:

@@ -18,8 +18,8 @@ from redis_middleware.cli.output import (
     console,
     print_error,
     print_server_error,
-    without_password,
 )
+from redis_middleware.cli.server_url import usable_url, without_password
 from redis_middleware.commands import key_slot
 from redis_middleware_plugins.slot_routing.heat_map import LEVELS, text_lines, to_svg
 from redis_middleware_plugins.slot_routing.report import (
@@ -95,7 +95,7 @@ def _slots(
         )
     target = without_password(url)
     try:
-        report = examine(url, count=not keys)
+        report = examine(usable_url(url), count=not keys)
     except (RedisError, ValueError) as error:
         print_server_error(url, error)
         raise typer.Exit(_FAILED) from error

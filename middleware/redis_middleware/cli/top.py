@@ -4,40 +4,32 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Final
 
 import redis
 import typer
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from rich.bar import Bar
-from rich.console import Console, Group, RenderableType
+from redis.retry import Retry
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
-from redis_middleware.cli.cache_table import cache_table
-from redis_middleware.cli.output import console, print_server_error
-from redis_middleware_plugins.key_access.fleet_reading import FleetReader
-from redis_middleware_plugins.local_cache.fleet_reading import fleet_members, read_fleet
+from redis_middleware.cli.output import console, has_screen, print_error, print_server_error
+from redis_middleware.cli.processes import Processes
+from redis_middleware.cli.server_url import usable_url
+from redis_middleware.cli.top_page import page, screen
 from redis_middleware_plugins.local_cache.settings import FLEET_PREFIX
 
 __all__ = ["register"]
 
 _FAILED: Final = 1
 _PREFIX: Final = "redis-middleware:key_access"
-_NOBODY: Final = (
-    "no process shares its statistics under the prefix {prefix!r}, nor a cache's under "
-    "{cache_prefix!r}: enable key_access or local_cache in the application with "
-    "fleet.enabled = true"
-)
-_BAR_WIDTH: Final = 20
-# In fewer columns than these they would take the room of the keys' names.
-_NARROWEST_WITH_BARS: Final = 120
-_NARROWEST_WITH_BOUNDS: Final = 100
-_PARTS: Final = 5
-_PARTS_OF_LOW_SCREENS: Final = 2
-_BOUNDS: Final = {"lower": "at least", "upper": "at most"}
+# A server that is gone is to be told soon; the next look is another try.
+_PATIENCE: Final[dict[str, Any]] = {"socket_connect_timeout": 2.0, "socket_timeout": 2.0}
+_TRIES_AGAIN: Final = 1
+
+_Look = tuple[dict[str, Any], str | None]
+"""What is known, and what went wrong if it is not of now."""
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +47,7 @@ def _top(
     ] = FLEET_PREFIX,
     process: Annotated[
         str | None,
-        typer.Option(help="Show one process only, by its name; --list tells the names."),
+        typer.Option(help="Show one process only, by its name, host:pid; --list tells the names."),
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the processes and end.")] = False,
     rows: Annotated[int, typer.Option(min=1, max=100, help="Keys to show, at most.")] = 20,
@@ -68,32 +60,26 @@ def _top(
     And what their caches do: hits, misses, evictions, invalidations and bytes by rule. The
     processes share what they count through Redis itself, with the plugins key_access and
     local_cache and their settings fleet.enabled; this only reads.
+
+    Where the connection is lost later, as in a fail-over, it says so and goes on.
     """
     try:
-        client = _client(url)
-        reader = FleetReader(client, prefix, process)
-
-        def look() -> dict[str, Any]:
-            caches = read_fleet(client, cache_prefix, process)
-            return _look(reader, caches, prefix, cache_prefix)
-
+        processes = Processes(_client(usable_url(url)), prefix, cache_prefix)
         if list_:
-            for name in sorted({*reader.members(), *fleet_members(client, cache_prefix)}):
-                typer.echo(name)
-        elif as_json:
-            while True:
-                typer.echo(json.dumps(look(), ensure_ascii=False))
-                if once:
-                    break
-                time.sleep(every)
+            typer.echo("\n".join(processes.names()))
+            return
+        looks = _looks(processes, None if process is None else processes.find(process), every)
+        if as_json:
+            _write_json(looks, once=once)
         elif once:
-            out = console()
-            out.print(_page(look(), rows, out.width))
-        else:
+            _print_page(next(looks), rows)
+        elif has_screen(console()):
             with Live(console=console(), screen=True, auto_refresh=False) as live:
-                while True:
-                    live.update(_screen(look(), rows, live.console), refresh=True)
-                    time.sleep(every)
+                for report, problem in looks:
+                    live.update(screen(report, rows, live.console, problem), refresh=True)
+        else:
+            for look in looks:
+                _print_page(look, rows)
     except (RedisError, ValueError) as error:
         print_server_error(url, error)
         raise typer.Exit(_FAILED) from error
@@ -102,87 +88,55 @@ def _top(
 
 
 def _client(url: str) -> Any:
-    client: Any = redis.Redis.from_url(url, decode_responses=False)
+    connect: dict[str, Any] = {**_PATIENCE, "retry": Retry(NoBackoff(), _TRIES_AGAIN)}
+    client: Any = redis.Redis.from_url(url, **connect)
     if client.info("cluster").get("cluster_enabled"):
         client.close()
-        return redis.RedisCluster.from_url(url, decode_responses=False)
+        return redis.RedisCluster.from_url(url, **connect)
     return client
 
 
-def _look(
-    reader: FleetReader, caches: dict[str, Any] | None, prefix: str, cache_prefix: str
-) -> dict[str, Any]:
-    found = reader.read()
-    if found is None and caches is None:
-        raise ValueError(_NOBODY.format(prefix=prefix, cache_prefix=cache_prefix))
-    return {**(found or {}), "caches": caches}
+def _looks(processes: Processes, process: str | None, every: float) -> Iterator[_Look]:
+    """Look again and again; only what goes wrong with the first look is an error."""
+    look = _looking(processes, process)
+    report, problem = look(), None
+    while True:
+        yield report, problem
+        time.sleep(every)
+        try:
+            report, problem = look(), None
+        except (RedisError, ValueError) as error:
+            since = time.strftime("%H:%M:%S", time.localtime(report["at"]))
+            problem = f"as of {since}, trying again: {error}"
 
 
-def _page(
-    report: dict[str, Any], rows: int, width: int, most_parts: int = _PARTS
-) -> RenderableType:
-    parts = [_keys(report, rows, width, most_parts)] if "windows" in report else []
-    if report["caches"] is not None:
-        parts.append(cache_table(report["caches"]))
-    return Group(*parts)
+def _looking(processes: Processes, process: str | None) -> Callable[[], dict[str, Any]]:
+    reader = processes.reader(process)
+
+    def look() -> dict[str, Any]:
+        found, caches = reader.read(), processes.caches(process)
+        if found is None and caches is None:
+            # They say what there is instead.
+            processes.names() if process is None else processes.find(process)
+        return {"at": time.time(), **(found or {}), "process": process, "caches": caches}
+
+    return look
 
 
-def _screen(report: dict[str, Any], rows: int, terminal: Console) -> RenderableType:
-    """The page; where it is too long, with fewer groups, and keys as far as there is room."""
-    page = _page(report, rows, terminal.width)
-    if len(terminal.render_lines(page)) <= terminal.height or "windows" not in report:
-        return page
-    page = _page(report, rows, terminal.width, _PARTS_OF_LOW_SCREENS)
-    excess = max(0, len(terminal.render_lines(page)) - terminal.height)
-    shown = min(rows, len(report["windows"][0]["keys"]))
-    return _page(report, max(1, shown - excess), terminal.width, _PARTS_OF_LOW_SCREENS)
+def _write_json(looks: Iterator[_Look], *, once: bool) -> None:
+    for report, problem in looks:
+        if problem is None:
+            typer.echo(json.dumps(report, ensure_ascii=False))
+        else:
+            print_error(problem)
+        if once:
+            return
 
 
-def _keys(report: dict[str, Any], rows: int, width: int, most_parts: int) -> RenderableType:
-    window = report["windows"][0]
-    fleet = report["fleet"]
-    imbalance = report["imbalance"]
-    balance = "" if imbalance is None else f"; busiest server {imbalance:.1f} times the idlest"
-    heading = Text(
-        f"{fleet['members']} processes, {window['rate']:,.0f} accesses/s in the last "
-        f"{window['seconds']:.0f} s, {len(report['hot'])} hot keys{balance}"
-    )
-    keys = Table(expand=True)
-    bars = width >= _NARROWEST_WITH_BARS
-    bounds = ("lower", "upper") if width >= _NARROWEST_WITH_BOUNDS else ()
-    keys.add_column("key", ratio=1, overflow="fold")
-    for name in ("kind", "per second", *[_BOUNDS[bound] for bound in bounds], "share"):
-        keys.add_column(name, justify="right")
-    if bars:
-        keys.add_column("", width=_BAR_WIDTH)
-    keys.add_column("slot", justify="right")
-    keys.add_column("server")
-    for key in window["keys"][:rows]:
-        keys.add_row(*_row(key, bounds, bars=bars))
-    return Group(heading, keys, _parts(report, most_parts))
-
-
-def _row(key: dict[str, Any], bounds: Sequence[str], *, bars: bool) -> list[RenderableType]:
-    share = key["share"]["estimate"]
-    color = "red" if key["is_hot"] else "cyan"
-    bar = Bar(1.0, 0.0, min(share, 1.0), width=_BAR_WIDTH, color=color)
-    return [
-        Text(key["name"], style="bold red" if key["is_hot"] else ""),
-        key["kind"],
-        *[f"{key['rate'][bound]:,.1f}" for bound in ("estimate", *bounds)],
-        f"{share:.2%}",
-        *([bar] if bars else []),
-        "" if key["slot"] is None else str(key["slot"]),
-        key["node"] or "",
-    ]
-
-
-def _parts(report: dict[str, Any], most: int) -> Table:
-    table = Table(expand=True)
-    columns = []
-    for name in ("groups", "nodes", "slots", "commands"):
-        table.add_column(name, overflow="fold")
-        parts = report[name][:most]
-        columns.append("\n".join(f"{part['share']:6.1%} {part['name']}" for part in parts))
-    table.add_row(*map(Text, columns))
-    return table
+def _print_page(look: _Look, rows: int) -> None:
+    report, problem = look
+    if problem is None:
+        out = console()
+        out.print(page(report, rows, out.width))
+    else:
+        print_error(problem)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -58,9 +58,10 @@ class Parts:
     looked_at: int = 0
     total: float = 0.0
 
-    def add(self, other: Parts, most: int) -> None:
+    def add(self, other: Parts, most: int, dimensions: Sequence[str] = DIMENSIONS) -> None:
         """Add others, so that there are no more than ``most`` names, 16 times as many slots."""
-        for dimension, counts in other.counts.items():
+        for dimension in dimensions:
+            counts = other.counts.get(dimension, {})
             mine = self.counts.setdefault(dimension, {})
             for name, count in counts.items():
                 count_in(mine, name, count, _limit(dimension, most))
@@ -83,9 +84,10 @@ def count_in(counts: dict[str, float], name: str, count: float, most: int) -> No
 
 
 def parts_of(parts: Parts, dimension: str) -> tuple[Part, ...]:
-    """The names of a dimension with their shares, the largest first."""
+    """The names of a dimension with their shares of all accesses, the largest first."""
     counts: Mapping[str, float] = parts.counts.get(dimension, {})
-    total = sum(counts.values())
+    # Another process tells its heaviest names only; and it may tell a total that is too small.
+    total = max(parts.total, sum(counts.values()))
     if not total:
         return ()
     is_exact = parts.looked_at >= parts.total
@@ -140,10 +142,10 @@ class Breakdown:
             while self._steps and self._steps[0][0] <= now - self._length:
                 self._steps.popleft()
 
-    def view(self) -> Parts:
-        """The whole window, up to what is being counted now."""
+    def view(self, dimensions: Sequence[str] = DIMENSIONS) -> Parts:
+        """The whole window, up to what is being counted now, by these dimensions."""
         whole = Parts()
         with self._lock:
             for parts in (*[step for _, step in self._steps], self._live):
-                whole.add(parts, self._most)
+                whole.add(parts, self._most, dimensions)
         return whole

@@ -17,6 +17,8 @@ __all__ = ["Payload", "decode", "encode", "in_form"]
 _VERSION: Final = 1
 _NUMBERS: Final = ("absent", "absent_size", "reads", "writes", "size", "distinct", "weight")
 _MOST_NAMES: Final = 20
+_WHOLE_DIMENSION: Final = "nodes"
+"""Told with all its names: there are few, and the idlest counts as much as the busiest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,8 @@ class Payload:
         number: of the payload, counting up; the same one may be read twice.
         form: in which form the keys are.
         summary: what it counted in its last step.
-        parts: the breakdown of its shortest window, by group, node and command.
+        parts: the breakdown of its shortest window: the heaviest groups, slots and commands, all
+            nodes, and the total of all accesses, also of those that are not told by name.
     """
 
     member: str
@@ -80,7 +83,8 @@ def encode(payload: Payload) -> bytes:
     }
     for dimension in DIMENSIONS:
         counts = payload.parts.counts.get(dimension, {})
-        heaviest = sorted(counts, key=lambda name: -counts[name])[:_MOST_NAMES]
+        most = None if dimension == _WHOLE_DIMENSION else _MOST_NAMES
+        heaviest = sorted(counts, key=lambda name: -counts[name])[:most]
         content[dimension] = {name: round(counts[name]) for name in heaviest}
     return json.dumps(content, separators=(",", ":")).encode()
 

@@ -26,7 +26,8 @@ class FleetReader:
         client: a sync client of the Redis that the fleet shares its statistics in, whose replies
             are bytes.
         prefix: the fleet's setting of that name.
-        member: the name of the only process to read; ``None`` for all of them together.
+        member: the only process to read, as ``"host:1234"`` with all its clients, or one client by
+            its whole name; ``None`` for all of them together.
         clock: seconds from any fixed point.
     """
 
@@ -61,17 +62,22 @@ class FleetReader:
         return self._merge.report(_LIMIT, status).as_dict()
 
     def members(self) -> list[str]:
-        """The names of the processes that have told something in the last minutes."""
+        """The names of the clients that tell now: host, process id and a part of their own."""
+        return [name for name in self._names() if self._client.exists(self._keys.of_member(name))]
+
+    def _names(self) -> list[str]:
+        """The names of those that are read, also of some that have ended."""
         names = {
             name.decode("utf-8", "replace")
             for bucket in self._keys.buckets
             for name in self._client.smembers(bucket)
         }
-        return sorted(names)
+        one = self._member
+        return sorted([name for name in names if one is None or f"{name}:".startswith(f"{one}:")])
 
     def _payloads(self) -> list[Payload]:
         payloads = []
-        for name in [self._member] if self._member is not None else self.members():
+        for name in self._names():
             raw = self._client.get(self._keys.of_member(name))
             if raw is not None:
                 payloads.append(decode(raw))

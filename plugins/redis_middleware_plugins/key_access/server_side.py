@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from heapq import nlargest
 from typing import Any, Final
@@ -199,7 +200,9 @@ def by_monitor(client: Any, node: str, limit: int, seconds: float) -> Finding:
     def wake() -> None:
         # Where nobody sends anything, MONITOR shows nothing, and reading it would wait on.
         ended.set()
-        client.ping()
+        # What reads MONITOR meets a lost connection too, and tells of it.
+        with suppress(RedisError):
+            client.ping()
 
     timer = threading.Timer(seconds, wake)
     timer.daemon = True
@@ -218,6 +221,9 @@ def by_monitor(client: Any, node: str, limit: int, seconds: float) -> Finding:
         return Finding("MONITOR", node, note=_refusal(error, "the server has no such command"))
     finally:
         timer.cancel()
+        if timer.is_alive():
+            # It may still wait for the reply, and whoever called closes the connection next.
+            timer.join()
     rows = tuple([Row(key, {"accesses": float(count)}) for key, count in counts.most_common(limit)])
     return Finding("MONITOR", node, rows, f"{commands} commands in at most {seconds:g} s", True)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import string
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -13,10 +15,16 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from redis_middleware import middleware_of, wrap
+from redis_middleware.commands import key_slot
 from redis_middleware.embedded import Cluster, Server, standalone
 from redis_middleware_plugins.key_access import HotKeyEvent, KeyAccess
-from redis_middleware_plugins.key_access.fleet_payload import decode
+from redis_middleware_plugins.key_access.breakdown import DIMENSIONS, Parts
+from redis_middleware_plugins.key_access.fleet_merge import FleetMerge
+from redis_middleware_plugins.key_access.fleet_payload import Payload, decode, encode
 from redis_middleware_plugins.key_access.fleet_reading import FleetReader
+from redis_middleware_plugins.key_access.hot import Thresholds
+from redis_middleware_plugins.key_access.report import FleetStatus
+from redis_middleware_plugins.key_access.summary import empty_summary
 
 PREFIX = "redis-middleware:key_access"
 # Hot for the fleet is less than hot for one process, so that each can be told from the other.
@@ -117,6 +125,51 @@ def test_any_reader_can_merge(clean_standalone: Server) -> None:
     alone = FleetReader(control, PREFIX, member=status.member).read()
     assert alone is not None
     assert alone["fleet"]["members"] == 1
+
+
+def test_shares_are_of_all_accesses(clean_standalone: Server) -> None:
+    """A key with a quarter of the accesses has a quarter in its slot, however many others share."""
+    client, plugin = _joined(redis.Redis(port=clean_standalone.port))
+    reader = FleetReader(redis.Redis(port=clean_standalone.port), PREFIX)
+    numbers = count()
+
+    def work() -> None:
+        client.get("hot")
+        for _ in range(3):
+            client.get(f"{string.ascii_lowercase[next(numbers) % 26]}:{next(numbers)}")
+
+    def told() -> bool:
+        report = reader.read()
+        return bool(report and report["slots"] and report["slots"][0]["accesses"] > 200)
+
+    assert _until(told, work)
+    report = reader.read()
+    assert report is not None
+    slot, group = report["slots"][0], report["groups"][0]
+    assert slot["name"] == str(key_slot(b"hot"))
+    assert group["name"] == "hot"
+    own = plugin.report()
+    assert slot["share"] == pytest.approx(own.slots[0].share, abs=0.03)
+    assert group["share"] == pytest.approx(own.groups[0].share, abs=0.03)
+    assert slot["share"] == pytest.approx(0.25, abs=0.03)
+    client.close()
+
+
+def test_every_node_counts_for_the_imbalance() -> None:
+    """Of a cluster of many nodes the least accessed one is told too, with its share."""
+    counts = {f"10.0.0.{number}:6379": float(number) for number in range(1, 51)}
+    total = sum(counts.values())
+    parts = Parts({name: {} for name in DIMENSIONS} | {"nodes": counts}, round(total), total)
+    payloads = [
+        decode(encode(Payload(member, 1, "plain", empty_summary(0, 1), parts)))
+        for member in ("a", "b")
+    ]
+    merge = FleetMerge(10.0, Thresholds(), lambda slot: None, time.time)
+    merge.add(payloads, 1.0)
+    report = merge.report(100, FleetStatus("a", 0, 0, leads=True, members=2))
+    assert report.imbalance == 50
+    assert len(report.nodes) == 50
+    assert report.nodes[0].share == pytest.approx(50 / total)
 
 
 def test_when_redis_is_gone_statistics_are_dropped(lonely_server: Server) -> None:

@@ -160,9 +160,9 @@ def test_the_command_top(clean_standalone: Server) -> None:
     for columns in ("160", "80"):
         page = runner.invoke(app, ["top", url, "--once"], env={"COLUMNS": columns})
         assert "user:1:profile" in page.output
-        assert "1 processes" in page.output
+        assert "1 process, " in page.output
     listed = runner.invoke(app, ["top", url, "--list"])
-    assert listed.output.strip() == plugin.report().fleet.member
+    assert plugin.report().fleet.member.startswith(f"{listed.output.strip()}:")
     alone = runner.invoke(app, ["top", url, "--once", "--json", "--process", listed.output.strip()])
     assert json.loads(alone.stdout)["fleet"]["members"] == 1
     client.close()

@@ -21,7 +21,7 @@ from redis_middleware.cli.demo.scenes import all_scenes
 from redis_middleware.cli.demo.screen import Screen
 from redis_middleware.cli.demo.stage import Scene, SceneFailed, Stage
 from redis_middleware.cli.demo.views import Outcome, View
-from redis_middleware.cli.output import console
+from redis_middleware.cli.output import console, has_screen
 from redis_middleware.embedded import SERVER_VARIABLE, cluster
 from redis_middleware.embedded.workspace import Workspace
 from redis_middleware.errors import MiddlewareError
@@ -77,7 +77,7 @@ def tell_the_story(seconds: float, *, threads: int, plain: bool, keep: bool) -> 
 def _play(out: Console, stage: Stage, interruption: Interruption, *, plain: bool) -> list[Outcome]:
     scenes = all_scenes()
     # The screen is drawn with characters that other encodings do not have.
-    on_screen = out.is_terminal and not plain and out.encoding.startswith("utf")
+    on_screen = has_screen(out) and not plain and out.encoding.startswith("utf")
     view: View = Screen(out, scenes) if on_screen else Lines(out)
     outcomes: list[Outcome] = []
     with ExitStack() as stack:

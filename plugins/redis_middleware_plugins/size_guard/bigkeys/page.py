@@ -81,7 +81,7 @@ def _kind(kind: KindReport) -> Iterable[str]:
                 (
                     key.key,
                     in_bytes(key.size),
-                    f"{key.elements:,}",
+                    f"{key.elements:,}" if kind.longest else "",
                     "none" if key.persistent else "yes",
                     key.node,
                 )
