@@ -130,7 +130,7 @@ class Listener:
                 self._close_cache("refused", str(error))
             except (RedisError, OSError) as error:
                 self.losses += self._stood and not self._view.spans_nodes
-                self._close_cache("lost", _words(error))
+                self._close_cache("lost", _words(error), type(error).__name__)
             except BaseException:
                 # Interrupted, as by the closing of the client: nobody listens from here on.
                 self._close_cache("connecting", "the client was closed; it connects with its use")
@@ -143,11 +143,11 @@ class Listener:
             delay = FIRST_DELAY if stood else min(2 * delay, LONGEST_DELAY)
             yield Sleep(delay)
 
-    def _close_cache(self, state: str, reason: str) -> None:
+    def _close_cache(self, state: str, reason: str, subject: str = "") -> None:
         dropped = self._store.close()
         for rule in self._rules():
             rule.guard(on=False)
-        self._tell(state, reason, reason, f"; {dropped} entries dropped")
+        self._tell(state, reason, subject or reason, f"; {dropped} entries dropped")
 
     def _tell(self, state: str, reason: str, subject: str, more: str = "") -> None:
         """Note the state, and log it where it is about something new."""
@@ -181,7 +181,7 @@ class Listener:
             if self._view.spans_nodes is not spans_nodes:
                 # Another plugin routes the commands, or has found out where they go.
                 raise RestartError
-            if not rules or spans_nodes is None:
+            if not rules or spans_nodes is None or self._awaits_nodes():
                 yield Sleep(_POLL)
                 continue
             check_that_all_is_heard(self._view, self._mode)
@@ -199,6 +199,10 @@ class Listener:
             if now >= next_check:
                 next_check = now + self._check_every
                 yield from self._check(now)
+
+    def _awaits_nodes(self) -> bool:
+        """Whether the cluster's nodes are not known yet: redis.asyncio asks with a command."""
+        return bool(self._view.spans_nodes and not self._stood and not known_nodes(self._view))
 
     def _stands(self) -> None:
         if self._stopped:

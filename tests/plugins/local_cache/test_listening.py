@@ -11,6 +11,8 @@ import warnings
 import pytest
 import redis
 import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from redis.sentinel import Sentinel
 from tests.plugins.local_cache.clients import (
     cache_of,
@@ -21,7 +23,7 @@ from tests.plugins.local_cache.clients import (
 )
 
 from redis_middleware import middleware_of, wrap
-from redis_middleware.embedded import SentinelDeployment, Server
+from redis_middleware.embedded import Cluster, SentinelDeployment, Server, standalone
 from redis_middleware.redispy.dedicated import DedicatedConnection
 from redis_middleware.redispy.steps import drive_async
 
@@ -129,3 +131,32 @@ def test_replicas_that_sentinel_chooses(
         client.get("k")
         client.get("k")
         assert cache.statistics().hits == falls_back
+
+
+async def test_a_cluster_whose_nodes_are_not_known_yet(
+    clean_cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client of redis.asyncio finds them with its first command: nothing is lost till then."""
+    server = clean_cluster.nodes[0]
+    client = cached(redis.asyncio.RedisCluster(server.host, server.port))
+    await asyncio.sleep(0.2)
+    assert cache_of(client).state == "connecting"
+    await client.set("key", 1)
+    await wait_until_async(is_on(client), "on")
+    await client.aclose()
+    assert not caplog.records
+
+
+def test_one_loss_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """That the connection was closed, and that none can be made then, is one thing."""
+    with standalone() as server:
+        client = cached(redis.Redis(port=server.port, retry=Retry(NoBackoff(), 0)))
+        client.get("key")
+        wait_until(is_on(client), "on")
+        server.kill()
+        cache = cache_of(client)
+        wait_until(lambda: "refused" in cache.statistics().reason, "tried again")
+    client.close()
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 1
+    assert messages[0].startswith("local_cache is off (lost): ")
