@@ -117,7 +117,7 @@ class Answer:
     def __init__(self, reply: Any) -> None:
         if isinstance(reply, BaseException):
             raise TypeError(f"a hook raises an exception, and does not answer with it: {reply!r}")
-        self.reply = None if reply is NIL else reply
+        self.reply: Any = None if reply is NIL else reply
 
     def send(self, _: object) -> NoReturn:
         """End at once, as a flow that answers does."""

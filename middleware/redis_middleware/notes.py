@@ -9,7 +9,8 @@ These have a fixed meaning, and functions here to write them:
 
 =======================================  =================================================
 ``redis_middleware.answered_by``         the plugin that answered without the server
-``redis_middleware.cache``               ``hit``, ``miss``, ``stale`` or ``bypass``
+``redis_middleware.cache``               ``hit``, ``miss``, ``stale``; ``bypass``: the server was
+                                         asked past the cache, as in a transaction
 ``redis_middleware.refused_by``          the plugin that refused the command
 ``redis_middleware.refusal``             why, in one word from a fixed set of the plugin's
 ``redis_middleware.redirections.moved``  how often the command was redirected with MOVED
@@ -18,7 +19,6 @@ These have a fixed meaning, and functions here to write them:
 ``redis_middleware.nodes``               over how many nodes it was split
 ``redis_middleware.node``                the node it went to at last, ``host:port``
 ``redis_middleware.slot``                its hash slot
-``redis_middleware.hot_key``             true where it reached for a key known to be hot
 ``redis_middleware.big_key``             true where a key or value over a limit was met
 =======================================  =================================================
 
@@ -36,7 +36,6 @@ __all__ = [
     "ASK",
     "BIG_KEY",
     "CACHE",
-    "HOT_KEY",
     "MOVED",
     "NODE",
     "NODES",
@@ -63,7 +62,6 @@ RETRIES: Final = "redis_middleware.retries"
 NODES: Final = "redis_middleware.nodes"
 NODE: Final = "redis_middleware.node"
 SLOT: Final = "redis_middleware.slot"
-HOT_KEY: Final = "redis_middleware.hot_key"
 BIG_KEY: Final = "redis_middleware.big_key"
 
 Noted = Command | Batch
@@ -75,7 +73,7 @@ def note_answer(subject: Noted, plugin: str) -> None:
 
 
 def note_cache(subject: Noted, outcome: Literal["hit", "miss", "stale", "bypass"]) -> None:
-    """Note what looking into a cache gave."""
+    """Note what looking into a cache gave; ``bypass``: it went to the server past the cache."""
     subject.notes[CACHE] = outcome
 
 

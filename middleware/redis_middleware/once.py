@@ -94,7 +94,8 @@ def fresh_copy(reply: Any) -> Any:
         return reply
     try:
         return copy.deepcopy(reply)
-    except (TypeError, copy.Error):
+    except Exception:
+        # Its class may refuse with any error.
         return reply
 
 

@@ -22,7 +22,7 @@ def maker(counters: int) -> Callable[[], ApacheDataSketch]:
     Raises:
         MissingExtraError: the package datasketches is not installed.
     """
-    module = require("datasketches", extra="datasketches")
+    module = require("datasketches", extra="datasketches", setting="sketch")
     # A sketch of size 2^n holds three quarters of that many keys.
     size = max(4, (round(counters / _FULLEST) - 1).bit_length())
     return lambda: ApacheDataSketch(module, size)

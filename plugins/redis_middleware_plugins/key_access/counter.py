@@ -176,7 +176,11 @@ class AccessCounter:
 
     def know(self, client: ClientView) -> None:
         """Learn of a client whether its text is UTF-8 on the wire, which is quick to encode."""
-        self._utf8 = client if client.encode("\u20ac") == "\u20ac".encode() else None
+        try:
+            is_utf8 = client.encode("\u20ac") == "\u20ac".encode()
+        except UnicodeError:
+            is_utf8 = False
+        self._utf8 = client if is_utf8 else None
 
     def take(self, now: float) -> Summary:
         """End the step: give what was counted, and begin the next one."""

@@ -59,8 +59,12 @@ class Fleet:
         self._every = settings.fleet.every
         self._lifetime = round(max(3 * self._every, 3.0) * 1000)
         self._is_over = False
-        self.hot: dict[bytes, HotKey] = {}
+        self.forget()
         self._join()
+
+    def forget(self) -> None:
+        """Know of no hot keys until the fleet tells of some."""
+        self.hot: dict[bytes, HotKey] = {}
 
     def leave(self) -> None:
         """End the background work, for good, with its next round."""

@@ -20,10 +20,11 @@ metric              unit             attributes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from redis_middleware.readings import Kind, Metric, Reading
-from redis_middleware_plugins.key_access.report import Report
+from redis_middleware_plugins.key_access.breakdown import Part
+from redis_middleware_plugins.key_access.report import FleetStatus, WindowReport, imbalance_of
 
 __all__ = ["RANKS", "metrics_of"]
 
@@ -33,15 +34,26 @@ RANKS = 10
 _COUNTER, _SUM, _GAUGE = Kind.COUNTER, Kind.UP_DOWN_COUNTER, Kind.GAUGE
 
 
-def metrics_of(report: Report, groups: Mapping[str, float], named_keys: int) -> Iterator[Metric]:
+def metrics_of(
+    window: WindowReport,
+    *,
+    hot_keys: int,
+    nodes: Sequence[Part],
+    groups: Mapping[str, float],
+    fleet: FleetStatus | None,
+    named_keys: int,
+) -> Iterator[Metric]:
     """The metrics of one moment.
 
     Args:
-        report: what is known.
+        window: the shortest window, with as many keys as are told of.
+        hot_keys: how many keys are hot.
+        nodes: accesses by server.
         groups: accesses by group since the start.
+        fleet: how sharing goes; ``None`` where it is not enabled.
         named_keys: for how many of the top keys the name becomes an attribute.
     """
-    window = report.windows[0]
+    imbalance = imbalance_of(nodes)
     seconds = window.seconds or 1.0
 
     def metric(
@@ -59,7 +71,7 @@ def metrics_of(report: Report, groups: Mapping[str, float], named_keys: int) -> 
             for rank, key in enumerate(window.keys[:RANKS], start=1)
         ],
     )
-    yield metric("hot_keys", _GAUGE, "{key}", "Keys that are hot.", [Reading(len(report.hot))])
+    yield metric("hot_keys", _GAUGE, "{key}", "Keys that are hot.", [Reading(hot_keys)])
     yield metric(
         "rate",
         _SUM,
@@ -89,16 +101,15 @@ def metrics_of(report: Report, groups: Mapping[str, float], named_keys: int) -> 
         _GAUGE,
         "1",
         "Share of the accesses that a server has.",
-        [Reading(node.share, {"node": node.name}) for node in report.nodes],
+        [Reading(node.share, {"node": node.name}) for node in nodes],
     )
     yield metric(
         "node.imbalance",
         _GAUGE,
         "1",
         "Accesses of the busiest server over those of the idlest.",
-        [] if report.imbalance is None else [Reading(report.imbalance)],
+        [] if imbalance is None else [Reading(imbalance)],
     )
-    fleet = report.fleet
     yield metric(
         "fleet.sent",
         _COUNTER,

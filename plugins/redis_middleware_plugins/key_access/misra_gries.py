@@ -87,18 +87,16 @@ class MisraGries:
     def summary(self, begin: float, end: float) -> Summary:
         """What was counted so far, with bounds that hold for every key."""
         entries = self._entries
-        numbers: array[int] = array("q")
-        for entry in entries.values():
-            numbers.extend(entry)
+        numbers = array("q", list(chain.from_iterable(entries.values())))
         reads, writes, size = self._gone
         return Summary(
             tuple(entries),
             numbers,
             self._absent,
             self._absent_size,
-            reads + sum([entry[0] for entry in entries.values()]),
-            writes + sum([entry[1] for entry in entries.values()]),
-            size + sum([entry[2] for entry in entries.values()]),
+            reads + sum(numbers[0::5]),
+            writes + sum(numbers[1::5]),
+            size + sum(numbers[2::5]),
             # With no room ever made, every key is still there.
             len(entries) if not self._absent else max(len(entries), self._counters),
             begin,

@@ -120,6 +120,16 @@ class KeyAccess:
         middleware.run_in_background(self._watch, "watch")
         self._begin(middleware)
 
+    @hookimpl
+    def redis_detach(self) -> None:
+        """Tell that nothing is hot, unless the client ends too: nobody will look any more."""
+        middleware = None if self._middleware is None else self._middleware()
+        if middleware is None or middleware.is_shut_down:
+            return
+        if self._fleet is not None:
+            self._fleet.forget()
+        self._tracker.cool_all()
+
     def _begin(self, middleware: Middleware) -> None:
         self._tracker.attach(middleware.client)
         if self._fleet is not None:
@@ -160,12 +170,21 @@ class KeyAccess:
 
     def metrics(self) -> Iterator[Metric]:
         """What is known now, as metrics that do not grow with the number of keys."""
-        named = self.settings.metrics_keys
-        return metrics_of(self.report(max(RANKS, named)), self._tracker.groups, named)
+        tracker, fleet, named = self._tracker, self._fleet, self.settings.metrics_keys
+        return metrics_of(
+            tracker.shortest_window(max(RANKS, named)),
+            hot_keys=len(self.hot_keys),
+            nodes=tracker.nodes(),
+            groups=tracker.groups,
+            fleet=None if fleet is None else fleet.status,
+            named_keys=named,
+        )
 
     def after_fork(self) -> None:
         """Begin to count anew in a process that was forked off."""
         self._tracker.restart()
+        if self._fleet is not None:
+            self._fleet.forget()
 
     def report(self, limit: int = 100) -> Report:
         """What is known now.

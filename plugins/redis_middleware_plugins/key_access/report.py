@@ -164,9 +164,9 @@ class Report:
         plain: dict[str, Any] = _plain(self)
         return plain
 
-    def to_json(self, indent: int | None = None) -> str:
+    def to_json(self) -> str:
         """The report as JSON."""
-        return json.dumps(self.as_dict(), indent=indent, ensure_ascii=False)
+        return json.dumps(self.as_dict(), ensure_ascii=False)
 
 
 def _plain(value: Any) -> Any:
@@ -222,9 +222,6 @@ def window_report(
             is_hot=facts.is_hot,
         )
 
-    items = list(summary.items())
-    by_accesses = sorted(items, key=lambda item: -item[1].accesses)[:limit]
-    by_size = sorted(items, key=lambda item: -item[1].size)[:limit]
     return WindowReport(
         length,
         summary.seconds,
@@ -236,6 +233,6 @@ def window_report(
         summary.distinct,
         bounds_of(0, summary.absent, weight),
         weight,
-        tuple([key_report(*item) for item in by_accesses]),
-        tuple([key_report(*item) for item in by_size]),
+        tuple([key_report(*item) for item in summary.heaviest(limit)]),
+        tuple([key_report(*item) for item in summary.largest(limit)]),
     )

@@ -12,6 +12,8 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
+from itertools import chain
+from operator import add
 from typing import Final, NamedTuple
 
 __all__ = ["Counts", "Summary", "empty_summary", "merge"]
@@ -89,9 +91,24 @@ class Summary:
 
     def items(self) -> Iterator[tuple[bytes, Counts]]:
         """The keys with what was counted of them."""
-        numbers = iter(self.numbers)
-        for key, counts in zip(self.keys, zip(*[numbers] * _COLUMNS, strict=True), strict=True):
-            yield key, Counts._make(counts)
+        return map(self._item, range(len(self.keys)))
+
+    def _item(self, index: int) -> tuple[bytes, Counts]:
+        at = index * _COLUMNS
+        return self.keys[index], Counts._make(self.numbers[at : at + _COLUMNS])
+
+    def heaviest(self, limit: int) -> list[tuple[bytes, Counts]]:
+        """The keys that were accessed most, as far as is certain, with what was counted of them."""
+        accesses = list(map(add, self.numbers[0::_COLUMNS], self.numbers[1::_COLUMNS]))
+        return self._largest(limit, accesses)
+
+    def largest(self, limit: int) -> list[tuple[bytes, Counts]]:
+        """The keys that moved most bytes, likewise."""
+        return self._largest(limit, self.numbers[2::_COLUMNS])
+
+    def _largest(self, limit: int, by: Sequence[int]) -> list[tuple[bytes, Counts]]:
+        found = nlargest(limit, range(len(self.keys)), key=by.__getitem__)
+        return [self._item(index) for index in found]
 
     def find(self, key: bytes) -> Counts:
         """What was counted of a key, of one that is not here too."""
@@ -111,29 +128,29 @@ class Summary:
         """
         if len(self.keys) <= limit:
             return self
-        numbers = self.numbers
-        by_size = limit // 8
-        starts = range(0, len(numbers), _COLUMNS)
-        kept = nlargest(
-            limit - by_size,
-            starts,
-            key=lambda at: numbers[at] + numbers[at + 1] + numbers[at + 3],
-        )
+        # Each line runs over many keys, so as much as possible is left to functions of C.
+        reads, writes, sizes, missed, missed_sizes = [
+            self.numbers[column::_COLUMNS] for column in range(_COLUMNS)
+        ]
+        uppers = list(map(add, map(add, reads, writes), missed))
+        upper_sizes = list(map(add, sizes, missed_sizes))
+        indexes = range(len(self.keys))
+        kept = nlargest(limit - limit // 8, indexes, key=uppers.__getitem__)
         chosen = set(kept)
-        for at in nlargest(limit, starts, key=lambda at: numbers[at + 2] + numbers[at + 4]):
+        for index in nlargest(limit, indexes, key=upper_sizes.__getitem__):
             if len(kept) == limit:
                 break
-            if at not in chosen:
-                kept.append(at)
-                chosen.add(at)
-        left_out = [at for at in starts if at not in chosen]
-        absent = max(numbers[at] + numbers[at + 1] + numbers[at + 3] for at in left_out)
-        absent_size = max(numbers[at + 2] + numbers[at + 4] for at in left_out)
+            if index not in chosen:
+                kept.append(index)
+                chosen.add(index)
+        left_out = [index for index in indexes if index not in chosen]
+        absent = max(map(uppers.__getitem__, left_out))
+        absent_size = max(map(upper_sizes.__getitem__, left_out))
         selected: array[int] = array("q")
-        for at in kept:
-            selected.extend(numbers[at : at + _COLUMNS])
+        for index in kept:
+            selected.extend(self.numbers[index * _COLUMNS : (index + 1) * _COLUMNS])
         return Summary(
-            tuple([self.keys[at // _COLUMNS] for at in kept]),
+            tuple([self.keys[index] for index in kept]),
             selected,
             max(absent, self.absent),
             max(absent_size, self.absent_size),
@@ -191,12 +208,9 @@ def merge(parts: Sequence[Summary], begin: float, end: float) -> Summary:
                 counts[2] += size
                 counts[3] += missed - less
                 counts[4] += missed_size - less_size
-    merged: array[int] = array("q")
-    for counts in found.values():
-        merged.extend(counts)
     return Summary(
         tuple(found),
-        merged,
+        array("q", list(chain.from_iterable(found.values()))),
         absent,
         absent_size,
         sum([part.reads for part in parts]),

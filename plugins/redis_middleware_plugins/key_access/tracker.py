@@ -10,7 +10,7 @@ from typing import Any, Final
 from redis_middleware import ClientView, Command
 from redis_middleware.commands import CommandSpec, spec_of
 from redis_middleware_plugins.key_access.bounds import Bounds, bounds_of
-from redis_middleware_plugins.key_access.breakdown import Breakdown, Parts, parts_of
+from redis_middleware_plugins.key_access.breakdown import Breakdown, Part, Parts, parts_of
 from redis_middleware_plugins.key_access.counter import AccessCounter
 from redis_middleware_plugins.key_access.groups import KeyGroups
 from redis_middleware_plugins.key_access.hot import (
@@ -25,6 +25,7 @@ from redis_middleware_plugins.key_access.privacy import key_form, key_text
 from redis_middleware_plugins.key_access.report import (
     KeyFacts,
     Report,
+    WindowReport,
     imbalance_of,
     window_report,
 )
@@ -33,7 +34,7 @@ from redis_middleware_plugins.key_access.settings import KeyAccessSettings
 from redis_middleware_plugins.key_access.sketches import sketch_maker
 from redis_middleware_plugins.key_access.subscribers import Subscribers
 from redis_middleware_plugins.key_access.summary import Counts, Summary
-from redis_middleware_plugins.key_access.windows import Windows
+from redis_middleware_plugins.key_access.windows import Window, Windows
 
 __all__ = ["CHECK_EVERY", "Tracker"]
 
@@ -99,28 +100,44 @@ class Tracker:
             self.advance,
             clock(),
         )
+        self._must_cool = False
         self._begin(clock())
 
     def _begin(self, now: float) -> None:
         settings = self._settings
         self._windows = Windows(settings.windows, settings.counters // _KEPT)
         self._breakdown = Breakdown(settings.most_groups, min(settings.windows))
-        self.hot = HotKeys(
-            Thresholds(**settings.hot.model_dump()),
-            self._describe,
-            self._wall_clock,
-            min(settings.windows),
-        )
+        self.hot = self._nothing_hot()
         self.last_step: Summary | None = None
         self._step_end = now + _STEP
         self._next_check = now + CHECK_EVERY
         self._advancing = threading.Lock()
 
+    def _nothing_hot(self) -> HotKeys:
+        settings = self._settings
+        return HotKeys(
+            Thresholds(**settings.hot.model_dump()),
+            self._describe,
+            self._wall_clock,
+            min(settings.windows),
+        )
+
     def restart(self) -> None:
-        """Forget what was counted, as in a process that was forked off."""
+        """Forget what was counted, as in a process that was forked off.
+
+        With the next look it is told that nothing is hot: while a process is being forked off,
+        subscribers may not be ready for that.
+        """
         now = self._clock()
         self.counter.restart(now)
         self._begin(now)
+        self._must_cool = True
+
+    def cool_all(self) -> None:
+        """Take no key for hot any more, and tell so."""
+        with self._advancing:
+            self.hot = self._nothing_hot()
+        self.subscribers.cool_all(self._wall_clock())
 
     def attach(self, view: ClientView) -> None:
         """Track the accesses of a client."""
@@ -134,8 +151,11 @@ class Tracker:
             return
         try:
             events = self._check(now)
+            must_cool, self._must_cool = self._must_cool, False
         finally:
             self._advancing.release()
+        if must_cool:
+            self.subscribers.cool_all(self._wall_clock())
         self.subscribers.tell(events)
 
     def _check(self, now: float) -> list[HotKeyEvent]:
@@ -203,10 +223,6 @@ class Tracker:
             key in self.hot.current,
         )
 
-    def window(self, index: int = 0) -> Summary:
-        """What was counted in a window, the shortest by default, up to now."""
-        return self._windows.all[index].view(self.counter.peek(self._clock()))
-
     def known_names(self) -> dict[bytes, str]:
         """The keys that were counted in the shortest window, with their names."""
         keys = self._windows.shortest.view(self.counter.peek(self._clock())).keys
@@ -231,9 +247,22 @@ class Tracker:
             source="fleet",
         )
 
+    def shortest_window(self, limit: int) -> WindowReport:
+        """The shortest window up to now, with so many keys at most."""
+        self.advance()
+        live = self.counter.peek(self._clock())
+        return self._window_report(self._windows.shortest, live, limit)
+
+    def _window_report(self, window: Window, live: Summary, limit: int) -> WindowReport:
+        return window_report(window.length, window.view(live), limit, self.facts_of)
+
     def parts(self) -> Parts:
         """The breakdown of the shortest window."""
         return self._breakdown.view()
+
+    def nodes(self) -> tuple[Part, ...]:
+        """Accesses by server in the shortest window."""
+        return parts_of(self._breakdown.view(("nodes",)), "nodes")
 
     @property
     def groups(self) -> dict[str, float]:
@@ -253,10 +282,7 @@ class Tracker:
         return Report(
             at=self._wall_clock(),
             windows=tuple(
-                [
-                    window_report(window.length, window.view(live), limit, self.facts_of)
-                    for window in self._windows.all
-                ]
+                [self._window_report(window, live, limit) for window in self._windows.all]
             ),
             hot=tuple(self.hot.current.values()),
             groups=parts_of(parts, "groups")[:limit],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final
 
 from redis_middleware import Command, Flow, Middleware, Place
@@ -58,6 +58,7 @@ class Cache:
         self.listener: Listener | None = None
         self.is_watched = False
         self.pipeline: object = None
+        self._plugins: Mapping[str, Any] = {}
         self.text_is_utf8 = False
         self.use_new_store()
 
@@ -86,18 +87,24 @@ class Cache:
         except UnicodeError:
             self.text_is_utf8 = False
         self.look_around()
-        self.follow_hot_keys()
 
     def look_around(self) -> None:
-        """See whether there are other plugins now."""
-        if self.middleware is not None:
-            self.pipeline = self.middleware.pipeline
-            self.is_watched = len(self.middleware.plugins) > 1
+        """See which other plugins there are now."""
+        if self.middleware is None:
+            return
+        # In this order: the plugins change first.
+        self.pipeline = self.middleware.pipeline
+        plugins = self.middleware.plugins
+        if plugins is not self._plugins:
+            self._plugins = plugins
+            self.is_watched = len(plugins) > 1
+            self.follow_hot_keys()
 
     def follow_hot_keys(self) -> None:
         """Learn which keys are hot, if any rule wants that."""
-        if self.middleware is not None and any(rule.hot_only for rule in self.rules):
-            self.hot.follow(self.middleware)
+        # A read that was under way may come here after the cache was taken out.
+        if NAME in self._plugins and any(rule.hot_only for rule in self.rules):
+            self.hot.follow(self._plugins.get("key_access"))
 
     def may_answer(self, command: Command) -> bool:
         """Whether a command may be answered from memory where it stands."""

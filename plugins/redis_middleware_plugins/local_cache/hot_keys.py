@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
-from typing import Any
-
-from redis_middleware import Middleware
+from typing import Any, Final
 
 __all__ = ["HotKeys"]
 
 logger = logging.getLogger("redis_middleware.local_cache")
+
+_NOBODY: Final = object()
 
 
 class HotKeys:
@@ -22,41 +23,58 @@ class HotKeys:
 
     def __init__(self, cooled: Callable[[bytes], None]) -> None:
         self._cooled = cooled
-        self._keys: set[bytes] = set()
+        self._followed: Any = _NOBODY
         self._unsubscribe: Callable[[], None] | None = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Know of no hot keys until key_access tells of some, as in a forked process."""
+        # Whoever holds it may be the one that finds the client to be garbage, and stops this.
+        self._lock = threading.RLock()
+        self._keys: set[bytes] = set()
 
     def __contains__(self, key: bytes) -> bool:
         return key in self._keys
 
-    def follow(self, middleware: Middleware) -> None:
-        """Listen to key_access, once; a warning tells that it is not there."""
-        if self._unsubscribe is not None:
-            return
-        key_access = middleware.plugins.get("key_access")
-        if key_access is None or not hasattr(key_access, "subscribe"):
-            logger.warning(
-                "local_cache has rules with hot_only, and the plugin key_access, which tells what "
-                "is hot, is not enabled: nothing is cached by these rules; add key_access to the "
-                "list of plugins"
-            )
-            return
-        self._unsubscribe = key_access.subscribe(self._changed)
-        self._keys.update(key_access.hot_keys)
+    def follow(self, key_access: Any) -> None:
+        """Listen to key_access, in place of the one that was listened to before.
+
+        Args:
+            key_access: the plugin; ``None`` where it is not there, which a warning tells.
+        """
+        # What is told meanwhile waits: else a key could cool down before it is known to be hot.
+        with self._lock:
+            if key_access is self._followed:
+                return
+            self.stop()
+            self._followed = key_access
+            hot: set[bytes] = set()
+            if hasattr(key_access, "subscribe"):
+                self._unsubscribe = key_access.subscribe(self._changed)
+                hot.update(key_access.hot_keys)
+            else:
+                logger.warning(
+                    "local_cache has rules with hot_only, and the plugin key_access, which tells "
+                    "what is hot, is not enabled: nothing is cached by these rules; add "
+                    "key_access to the list of plugins"
+                )
+            before, self._keys = self._keys, hot
+            for key in before - hot:
+                self._cooled(key)
 
     def stop(self) -> None:
         """Listen no more."""
-        if self._unsubscribe is not None:
-            self._unsubscribe()
-            self._unsubscribe = None
-
-    def forget(self) -> None:
-        """Know of no hot keys until key_access tells of some."""
-        self._keys = set()
+        with self._lock:
+            self._followed = _NOBODY
+            if self._unsubscribe is not None:
+                self._unsubscribe()
+                self._unsubscribe = None
 
     def _changed(self, event: Any) -> None:
         key = event.hot_key.key
-        if event.change == "became hot":
-            self._keys.add(key)
-        else:
-            self._keys.discard(key)
-            self._cooled(key)
+        with self._lock:
+            if event.change == "became hot":
+                self._keys.add(key)
+            else:
+                self._keys.discard(key)
+                self._cooled(key)

@@ -158,6 +158,8 @@ class LocalCache:
         """Begin anew in a child process: the parent's connection tells it nothing."""
         cache = self._cache
         self._use_new_store()
+        for counts in cache.rules.counts.values():
+            counts.forget()
         self._renewals.forget()
         cache.hot.forget()
         if cache.listener is None:

@@ -9,7 +9,7 @@ from redis.exceptions import AuthenticationError, AuthorizationError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from redis_middleware import NIL, Command, Flow, Once
+from redis_middleware import NIL, Command, Flow, Once, Place
 from redis_middleware.notes import CACHE, note_answer, note_cache
 from redis_middleware_plugins.local_cache.cache import NAME, Cache
 from redis_middleware_plugins.local_cache.cacheable import identity
@@ -76,21 +76,25 @@ class Reads:
         """Answer any read, or send it, and keep its reply where that is allowed."""
         cache = self._cache
         store = cache.store
+        cache.look_around()
         name = identity(command) if cache.may_answer(command) else None
         if name is None:
+            if cache.is_watched:
+                note_cache(command, "bypass")
             return (yield from _read_past(command, store, key))
         if (yield from cache.regain_trust()):
             entry = store.entries.get(name)
             if entry is not None and self._serves(entry, command):
                 return entry.handed_out()
         rule.counts.misses += 1
-        cache.look_around()
-        if cache.is_watched:
-            note_cache(command, "miss")
         flight, leads = cache.take_off(store, name, key, rule)
         try:
+            if cache.is_watched:
+                note_cache(command, "bypass" if flight is None else "miss")
             if flight is None:
                 return (yield from _read_past(command, store, key))
+            if not leads and command.place is Place.PIPELINE:
+                return (yield from _read_beside(command, store, flight))
             if not leads:
                 return (yield from _follow(command, store, flight))
             if cache.is_tracking:
@@ -158,6 +162,18 @@ def _read_past(command: Command, store: Store, key: bytes) -> Flow:
     """Read from the server past the cache; what is in memory may be older than the reply."""
     reply = yield command
     store.invalidate([key])
+    return reply
+
+
+def _read_beside(command: Command, store: Store, flight: Entry) -> Flow:
+    """Read what another caller reads too, without waiting for that one.
+
+    In a pipeline it could be given what another connection read after a write of the pipeline's own
+    that comes behind it: the reply of GET and DEL would be nil.
+    """
+    reply = yield command
+    if store.entries.get(flight.name) is not flight or flight.answer.reply != reply:
+        store.invalidate([flight.key])
     return reply
 
 

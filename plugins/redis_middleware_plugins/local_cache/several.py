@@ -108,6 +108,7 @@ class SeveralReads:
             rest = [part.argument for part in missing]
             asked = command.replace(args=("MGET", *rest), options={**command.options, "keys": rest})
         is_kept = True
+        cache.look_around()
         # Others may come to wait for each part: however it ends, they are told.
         try:
             self._take_off(store, missing)

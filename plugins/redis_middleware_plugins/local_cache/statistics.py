@@ -51,6 +51,10 @@ class RuleCounts:
     bytes: int
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Count anew, as in a forked process, which has nothing of what was counted."""
         for name in self.__slots__:
             setattr(self, name, 0)
 

@@ -252,6 +252,7 @@ def _can_be_sent(argument: object) -> bool:
 def encoded(command: Command, argument: Any) -> bytes | None:
     """An argument as on the wire; ``None`` where redis-py refuses it with an error of its own."""
     try:
-        return command.client.encode(argument)
-    except DataError:
+        # redis-py leaves a memoryview or bytearray as it is.
+        return bytes(command.client.encode(argument))
+    except (DataError, UnicodeError):
         return None

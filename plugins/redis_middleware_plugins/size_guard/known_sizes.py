@@ -18,8 +18,12 @@ class KnownSizes:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._sizes: OrderedDict[bytes, int] = OrderedDict()
-        self._pending: Counter[bytes] = Counter()
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Keep the sizes; the threads of the parent are gone with what they held or reserved."""
         self._lock = threading.Lock()
+        self._pending: Counter[bytes] = Counter()
 
     def __len__(self) -> int:
         return len(self._sizes)
@@ -51,7 +55,8 @@ class KnownSizes:
         """Take back a reservation: the growth is done, or will not be."""
         with self._lock:
             self._pending[key] -= growth
-            if not self._pending[key]:
+            # In a forked process it may be a reservation of the parent's that ends.
+            if self._pending[key] <= 0:
                 del self._pending[key]
 
     def forget(self, key: bytes) -> None:

@@ -50,9 +50,13 @@ class Notices:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._counts: Counter[Finding] = Counter()
         self._logged: OrderedDict[tuple[bytes, str], float] = OrderedDict()
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Count anew; a thread of the parent, which is gone, may have held the lock."""
         self._lock = threading.Lock()
+        self._counts: Counter[Finding] = Counter()
 
     @property
     def counts(self) -> Counter[Finding]:

@@ -81,6 +81,11 @@ class SizeGuard:
         for problem in idle_rules(settings.rules, self.wants):
             logger.warning("%s", problem)
 
+    def after_fork(self) -> None:
+        """Count anew in a process that was forked off; sizes that are known stay."""
+        self._notices.after_fork()
+        self._sizes.after_fork()
+
     @property
     def counts(self) -> Counter[Finding]:
         """How often each finding was made: limit, action and command."""

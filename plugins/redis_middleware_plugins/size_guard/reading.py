@@ -66,9 +66,10 @@ class Reads:
         return reply
 
     def _can_page(self, command: Command) -> bool:
-        # A transaction has one round. KEYS asks every node of a cluster, SCAN only one. Servers
-        # find a part of a range of scores by counting up to it.
-        if command.place is Place.TRANSACTION:
+        # A transaction has one round, and in a pipeline pages would be read after all the commands
+        # behind, which may delete what is read. KEYS asks every node of a cluster, SCAN only one.
+        # Servers find a part of a range of scores by counting up to it.
+        if command.place in (Place.TRANSACTION, Place.PIPELINE):
             return False
         if command.name == "KEYS":
             return not command.client.is_cluster

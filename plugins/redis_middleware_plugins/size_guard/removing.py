@@ -94,7 +94,9 @@ class Removals:
         directive: str | None,
         reply_of: Callable[[int], Any],
     ) -> Flow:
-        if directive is not None and directive not in self._server_does:
+        # Under WATCH a cluster's pipeline refuses a question without a key.
+        is_unknown = directive not in self._server_does and command.place is not Place.WATCH
+        if directive is not None and is_unknown:
             # While one asks, the others send UNLINK, which is never wrong.
             self._server_does[directive] = False
             try:

@@ -192,6 +192,16 @@ def test_keys_of_any_kind(clean_standalone: Server) -> None:
     assert _bugs(client) == 0
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-16"])
+async def test_other_encodings(clean_standalone: Server, encoding: str) -> None:
+    """A client whose text is not UTF-8 on the wire is counted by what it sends."""
+    client, plugin = _wrapped(redis.asyncio.Redis(port=clean_standalone.port, encoding=encoding))
+    async with client:
+        await client.set(b"key", 1)
+        await client.get("text")
+    assert _counts(plugin.report()) == {b"key": (0, 1), "text".encode(encoding): (1, 0)}
+
+
 def test_what_was_never_sent_is_not_counted(clean_standalone: Server) -> None:
     """Arguments that redis-py refuses, commands without keys and unknown commands."""
     client, plugin = _wrapped(redis.Redis(port=clean_standalone.port))

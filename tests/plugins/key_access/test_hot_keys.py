@@ -159,3 +159,33 @@ def test_adaptive_sampling_settles() -> None:
     window = load.plugin.report().windows[0]
     assert 10 <= window.sampling <= 40
     assert window.rate == pytest.approx(2000, rel=0.25)
+
+
+def test_hot_keys_of_a_plugin_that_is_taken_out_are_not_hot() -> None:
+    """Nobody would tell of their cooling; put back, it finds and tells them anew."""
+    load = Load()
+    load.run(3, 400, hot_share=0.3)
+    load.script.middleware.remove("key_access")
+    assert load.changes == [("became hot", b"hot"), ("cooled down", b"hot")]
+    assert not load.plugin.hot_keys
+    load.script.middleware.add(load.plugin)
+    load.run(3, 400, hot_share=0.3)
+    assert load.changes[2:] == [("became hot", b"hot")]
+
+
+def test_nobody_is_told_when_the_client_ends() -> None:
+    """Then subscribers may have ended already, and it may be the garbage collector who ends it."""
+    load = Load()
+    load.run(3, 400, hot_share=0.3)
+    load.script.close()
+    assert load.changes == [("became hot", b"hot")]
+
+
+def test_in_a_forked_process_nothing_is_hot_yet() -> None:
+    """Subscribers are told so with the next look, and of what becomes hot there."""
+    load = Load()
+    load.run(3, 400, hot_share=0.3)
+    load.plugin.after_fork()
+    assert load.changes == [("became hot", b"hot")]
+    load.run(3, 400, hot_share=0.3)
+    assert load.changes[1:] == [("cooled down", b"hot"), ("became hot", b"hot")]

@@ -176,6 +176,25 @@ def test_pipeline() -> None:
     assert script.rounds[-1] == [("GET", "k2"), ("SET", "k1", "x"), ("GET", "k1")]
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_get_behind_an_mget_keeps_its_place_in_a_pipeline(kept: bool) -> None:
+    """Nil of MGET is no answer to GET: sent again only then, it would be read behind the write
+    that follows it. What both read alike is kept."""
+    script, _ = _script()
+    value = b"old" if kept else None
+    script.replies([value, b"other"], value, True, b"new")
+    replies = script.pipeline(("MGET", "k", "o"), ("GET", "k"), ("SET", "k", "new"), ("GET", "k"))
+    assert replies == [[value, b"other"], value, True, b"new"]
+    assert len(script.rounds) == 1
+    script.replies([value, b"other"], value)
+    assert script.pipeline(("MGET", "k2", "o"), ("GET", "k2")) == [[value, b"other"], value]
+    sent = len(script.sent)
+    if not kept:
+        script.replies(None)
+    assert script.run("GET", "k2") == value
+    assert len(script.sent) == sent + (not kept)
+
+
 def test_mget_asks_for_the_rest() -> None:
     """MGET shares entries with GET, and sends only what is missing."""
     script, _ = _script()

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import redis
@@ -24,7 +24,6 @@ from tests.plugins.local_cache.clients import (
 
 from redis_middleware import Command, Flow, hookimpl, middleware_of, wrap
 from redis_middleware.embedded import Cluster, Server, cluster, standalone
-from redis_middleware_plugins.key_access import KeyAccess
 from redis_middleware_plugins.local_cache import LocalCache, LocalCacheSettings
 from redis_middleware_plugins.local_cache.messages import invalidated_keys
 from redis_middleware_plugins.local_cache.reports import Reports
@@ -143,7 +142,9 @@ def test_settings_file_is_the_emergency_answer(clean_standalone: Server, tmp_pat
     """A rule added to the file takes effect in a running client, and others' entries stay."""
     path = tmp_path / "redis-middleware.toml"
     path.write_text('[[local_cache.rules]]\nkeys = "a*"\n')
-    client = wrap(redis.Redis(port=clean_standalone.port), path, plugins=[LocalCache])
+    # Over RESP2, the default of redis-py 7, the connection for invalidations is made anew for it.
+    bare = redis.Redis(port=clean_standalone.port, protocol=3)
+    client = wrap(bare, path, plugins=[LocalCache])
     with client, redis.Redis(port=clean_standalone.port) as other:
         wait_until(is_on(client))
         client.get("a")
@@ -161,7 +162,7 @@ def test_settings_file_is_the_emergency_answer(clean_standalone: Server, tmp_pat
 
 
 def test_fork(clean_standalone: Server) -> None:
-    """A forked child begins with an empty cache and a connection of its own."""
+    """A forked child begins with an empty cache, counts of its own and a connection of its own."""
     with cached(redis.Redis(port=clean_standalone.port)) as client:
         wait_until(is_on(client))
         client.set("k", "old")
@@ -170,6 +171,7 @@ def test_fork(clean_standalone: Server) -> None:
         if child == 0:
             try:
                 assert len(cache_of(client).store) == 0
+                assert not any(cache_of(client).statistics().rules["*"].as_dict().values())
                 wait_until(is_on(client), "on in the child")
                 wait_until(lambda: client.get("k") == b"old" and len(cache_of(client).store) == 1)
                 with redis.Redis(port=clean_standalone.port) as other:
@@ -358,6 +360,30 @@ def test_notes_for_plugins_that_come_later(clean_standalone: Server) -> None:
     assert seen == ["miss", "hit"]
 
 
+def test_notes_of_reads_past_the_cache(clean_standalone: Server) -> None:
+    """What is asked of the server on purpose is noted so: in a transaction, while it is off."""
+    seen: list[Any] = []
+
+    class Watch:
+        @hookimpl
+        def redis_command(self, command: Command) -> Flow:
+            reply = yield command
+            if command.name == "GET":
+                seen.append(command.notes.get("redis_middleware.cache"))
+            return reply
+
+    bare = redis.Redis(port=clean_standalone.port)
+    with cached(bare, "k*", plugins=[Watch, LocalCache]) as client:
+        wait_until(is_on(client))
+        client.get("k")
+        client.get("k")
+        with client.pipeline() as transaction:
+            transaction.get("k").get("other").execute()
+        client.select(1)
+        client.get("k")
+        assert seen == ["miss", "hit", "bypass", None, "bypass"]
+
+
 def test_moved_slots() -> None:
     """What moved to another node is dropped, and the other node's reports are heard."""
     with cluster(primaries=2, replicas=0) as servers:
@@ -378,64 +404,3 @@ def _check_moved_slot(servers: Cluster) -> None:
         with redis.RedisCluster.from_url(servers.url) as other:
             other.set("k", "new")
         wait_until(lambda: client.get("k") == b"new", "the new node reports")
-
-
-def test_hot_keys_only(clean_standalone: Server) -> None:
-    """With hot_only a key is cached from when key_access calls it hot, and others are not."""
-    table = {"rules": [{"keys": "*", "hot_only": True}]}
-    tables = {"local_cache": table, "key_access": {"hot": {"rate": 20}}}
-    bare = redis.Redis(port=clean_standalone.port)
-    with wrap(bare, tables, plugins=[KeyAccess, LocalCache]) as client:
-        wait_until(is_on(client))
-
-        def is_kept() -> bool:
-            for _ in range(20):
-                client.get("k")
-            return len(cache_of(client).store) > 0
-
-        client.get("cold")
-        wait_until(is_kept, "hot, and kept")
-        assert list(cache_of(client).store.entries) == [("GET", "k")]
-
-
-def test_cooled_down_keys_are_dropped(clean_standalone: Server) -> None:
-    """When key_access says that a key has cooled down, its entries go."""
-    access = _Access()
-    rules = [{"keys": "*", "hot_only": True}]
-    bare = redis.Redis(port=clean_standalone.port)
-    with cached(bare, rules, plugins=[access, LocalCache]) as client:
-        wait_until(is_on(client))
-        access.functions[0](_Event("became hot", _HotKey(b"k")))
-        client.get("k")
-        assert len(cache_of(client).store) == 1
-        access.functions[0](_Event("cooled down", _HotKey(b"k")))
-        assert len(cache_of(client).store) == 0
-        middleware_of(client).remove("local_cache")
-        assert access.functions == []
-
-
-class _HotKey(NamedTuple):
-    key: bytes
-
-
-class _Event(NamedTuple):
-    change: str
-    hot_key: _HotKey
-
-
-class _Access:
-    """What the cache needs of key_access, so that a test can say when a key cools down."""
-
-    name = "key_access"
-
-    def __init__(self) -> None:
-        self.hot_keys: dict[bytes, object] = {}
-        self.functions: list[Any] = []
-
-    def subscribe(self, function: Any) -> Any:
-        self.functions.append(function)
-        return lambda: self.functions.remove(function)
-
-    @hookimpl
-    def redis_detach(self) -> None:
-        """Nothing to end."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 import redis
@@ -18,7 +19,9 @@ from tests.plugins.local_cache.clients import (
     wait_until_async,
 )
 
+from redis_middleware import Command, Flow, Place, Sleep, hookimpl
 from redis_middleware.embedded import Certificates, Cluster, SentinelDeployment, Server
+from redis_middleware_plugins.local_cache import LocalCache
 
 MODES = ("broadcast", "tracking")
 
@@ -134,3 +137,38 @@ def test_unix_socket(clean_standalone: Server) -> None:
     bare = redis.Redis.from_url(clean_standalone.unix_url)
     with cached(bare) as client, redis.Redis(port=clean_standalone.port) as other:
         check(client, other)
+
+
+class _SlowReads:
+    """Reads by themselves are held up on their way to the server."""
+
+    @hookimpl
+    def redis_command(self, command: Command) -> Flow:
+        """Wait before it goes out."""
+        if command.place is Place.SINGLE and command.spec.is_read:
+            yield Sleep(0.3)
+        return (yield command)
+
+
+@pytest.mark.parametrize("is_cluster", [False, True])
+async def test_reads_of_a_pipeline_keep_their_place(
+    clean_standalone: Server, clean_cluster: Cluster, is_cluster: bool
+) -> None:
+    """A read in a pipeline is not answered by another caller's, which the server may carry out
+    after what the pipeline writes behind it: it would be lost what GET and DEL were to fetch."""
+    bare: Any = (
+        redis.asyncio.RedisCluster.from_url(clean_cluster.url)
+        if is_cluster
+        else redis.asyncio.Redis(port=clean_standalone.port)
+    )
+    async with cached(bare, invalidation="ttl", plugins=[LocalCache, _SlowReads]) as client:
+        for round_trip in range(3):
+            key = f"{{k}}{round_trip}"
+            await client.set(key, "value")
+            other = asyncio.create_task(client.get(key))
+            await asyncio.sleep(0.05)
+            pipe = client.pipeline(transaction=False)
+            pipe.get(key).delete(key)
+            assert await pipe.execute() == [b"value", 1]
+            assert await other is None
+            assert await client.get(key) is None

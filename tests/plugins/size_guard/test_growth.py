@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +11,10 @@ import pytest
 import redis
 import redis.asyncio
 from redis.exceptions import ResponseError
+from tests.plugins.forking import works_in_a_child
 from tests.plugins.size_guard.guarded import calls, found, guard_of, guarded
 
-from redis_middleware import wrap
+from redis_middleware import Command, Flow, hookimpl, wrap
 from redis_middleware.embedded import Cluster, Server
 from redis_middleware.testing import Script
 from redis_middleware_plugins.size_guard import SizeGuard, SizeGuardSettings, ValueTooLarge
@@ -377,3 +380,42 @@ def test_a_write_that_made_nothing_and_was_sampled() -> None:
     for _ in range(3):
         script = Script(guard).answers(lambda command: None if command.name == "XADD" else 0)
         assert script.run("XADD", "missing", "NOMKSTREAM", "*", "a", "2") is None
+
+
+def test_a_forked_process_has_nothing_of_what_others_were_about_to_write(
+    clean_standalone: Server,
+) -> None:
+    """The parent's thread that is adding to a key adds nothing in the child, which counts anew."""
+    is_adding, has_forked = threading.Event(), threading.Event()
+    parent = os.getpid()
+
+    class Hold:
+        @hookimpl
+        def redis_command(self, command: Command) -> Flow:
+            if os.getpid() == parent and command.name == "RPUSH":
+                is_adding.set()
+                assert has_forked.wait(10)
+            return (yield command)
+
+    settings = {"size_guard": {"mode": "reject", "max_elements": 3}}
+    client = wrap(redis.Redis(port=clean_standalone.port), settings, plugins=[SizeGuard, Hold])
+
+    def add(*values: int) -> None:
+        pipeline = client.pipeline(transaction=False)
+        pipeline.rpush("k", *values)
+        pipeline.execute()
+
+    def add_in_the_child() -> None:
+        assert not guard_of(client).counts
+        add(1, 2)
+
+    with pytest.raises(ValueTooLarge):
+        add(1, 2, 3, 4)
+    adding = threading.Thread(target=add, args=(1, 2))
+    adding.start()
+    assert is_adding.wait(10)
+    works = works_in_a_child(add_in_the_child)
+    has_forked.set()
+    adding.join()
+    assert works
+    client.close()

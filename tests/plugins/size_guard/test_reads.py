@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -109,6 +110,24 @@ def test_pages_are_what_the_server_is_asked_for(clean_standalone: Server) -> Non
         assert calls(clean_standalone)["hgetall"] == calls(clean_standalone)["lrange"] == 1
 
 
+@pytest.mark.parametrize("transaction", [False, True])
+def test_a_pipeline_of_a_client_that_is_gone(clean_standalone: Server, transaction: bool) -> None:
+    """Its reads are judged like others."""
+
+    def make() -> redis.Redis:
+        settings = {"size_guard": {"mode": "reject", "reads": "reject", "max_read": 1000}}
+        return wrap(redis.Redis(port=clean_standalone.port), settings, plugins=[SizeGuard])
+
+    with redis.Redis(port=clean_standalone.port) as bare:
+        _fill(bare)
+    for make_pipeline in (lambda: make().pipeline(transaction), make().pipeline):
+        pipe = make_pipeline()
+        gc.collect()
+        pipe.hgetall("{k}h")
+        with pytest.raises(ReadTooLarge):
+            pipe.execute()
+
+
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_read_of_too_many_is_refused(clean_standalone: Server, name: str) -> None:
     """The length is asked, and the read not sent; in pipelines nothing is."""
@@ -212,25 +231,33 @@ def test_a_transaction_is_not_paged(clean_standalone: Server) -> None:
         (whole,) = pipe.hgetall("{k}h").execute()
         assert len(whole) == 2000
         assert found(client, "max_read", "warn") == 1
+
+
+@pytest.mark.parametrize("length", [3, 2000])
+def test_a_pipeline_keeps_its_order(clean_standalone: Server, length: int) -> None:
+    """Pages would be read after the rest of the pipeline, which may delete what is read: the read
+    goes out whole, where it stands, and is reported."""
+    with guarded(clean_standalone, reads="page", max_read=100) as client:
+        client.rpush("l", *range(length))
+        client.hset("h", mapping={f"f{number}": number for number in range(length)})
         pipe = client.pipeline(transaction=False)
-        assert [len(reply) for reply in pipe.hgetall("{k}h").smembers("{k}s").execute()] == [
-            2000,
-            2000,
-        ]
-        assert found(client, "max_read", "page") == 2
+        pipe.rpush("l", "last").lrange("l", 0, -1).delete("l").hgetall("h").delete("h")
+        _, elements, *others = pipe.execute()
+        assert elements == [b"%d" % number for number in range(length)] + [b"last"]
+        assert [others[0], len(others[1]), others[2]] == [1, length, 1]
+        assert found(client, "max_read", "warn") == (2 if length > 100 else 0)
+        assert found(client, "max_read", "page") == 0
 
 
 async def test_async_clients_page_too(clean_standalone: Server) -> None:
-    """The same flows page for async clients, single and in pipelines."""
+    """The same flows page for async clients."""
     settings = {"size_guard": {"reads": "page", "max_read": 100}}
     with clean_standalone.connect() as bare:
         _fill(bare)
     client = wrap(redis.asyncio.Redis(port=clean_standalone.port), settings, plugins=[SizeGuard])
     async with client:
         assert await client.hgetall("{k}h") == {b"f%d" % n: b"%d" % n for n in range(2000)}
-        pipe = client.pipeline(transaction=False)
-        pipe.lrange("{k}l", 0, -1)
-        assert [len(reply) for reply in await pipe.execute()] == [2000]
+        assert len(await client.lrange("{k}l", 0, -1)) == 2000
         assert found(client, "max_read", "page") == 2
 
 
