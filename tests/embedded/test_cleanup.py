@@ -20,10 +20,12 @@ from redis_middleware.embedded import Certificates, sentinel, standalone
 pytestmark = pytest.mark.server
 
 _PROGRAM = """
-import json, sys, time
+import json, signal, sys, time
 from pathlib import Path
 from redis_middleware.embedded import Certificates, standalone
 
+# Whoever runs the tests under nohup has it ignored.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 tls = Certificates(*map(Path, sys.argv[1:4]))
 with standalone(tls=tls) as server:
     print(json.dumps({"pid": server.pid, "ports": [server.port, server.tls_port]}), flush=True)
