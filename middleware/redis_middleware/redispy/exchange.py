@@ -45,10 +45,11 @@ _NOWHERE: Final = frozenset({id(None)})
 class _Part:
     """What goes to one server, over one connection."""
 
-    __slots__ = ("asking", "commands", "connection", "indexes", "packed", "server")
+    __slots__ = ("asking", "commands", "connection", "indexes", "packed", "pool", "server")
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, pool: Any) -> None:
         self.server = server
+        self.pool = pool
         self.indexes: list[int] = []
         self.commands: list[Command] = []
         self.asking: frozenset[int] = frozenset()
@@ -88,9 +89,10 @@ def _parts(commands: Sequence[Command]) -> tuple[list[_Part], list[int]]:
         if server is None:
             rest += indexes
             continue
-        part = parts.get(server.pool)
+        pool = server.pool
+        part = parts.get(pool)
         if part is None:
-            part = parts[server.pool] = _Part(server)
+            part = parts[pool] = _Part(server, pool)
         part.indexes += indexes
         if server.is_asking:
             asking.update(indexes)
@@ -126,8 +128,8 @@ def _exchange(
     # Pools may let their callers wait. Asked in the same order by all, nobody waits for somebody
     # who waits for him; the client's own pool comes last, since the others' commands need it.
     own = commands[0].client.pool
-    parts.sort(key=lambda part: (part.server.pool is own, id(part.server.pool)))
-    elsewhere = [part for part in parts if part.server.pool is not own]
+    parts.sort(key=lambda part: (part.pool is own, id(part.pool)))
+    elsewhere = [part for part in parts if part.pool is not own]
     at_home = parts[len(elsewhere) :]
     try:
         yield from _write(elsewhere, settle, [commands[index].args for index in rest])

@@ -107,7 +107,9 @@ class Split(Generic[Place]):
                     by_place[place] = list(request)
             self.places = list(by_place)
             requests = [tuple(request) for request in by_place.values()]
-        options, spec, client = command.options, command.spec, command.client
+        # The keys, for redis-py's own cache, are those of the whole command.
+        options = {name: value for name, value in command.options.items() if name != "keys"}
+        spec, client = command.spec, command.client
         where, position = command.place, command.position
         self.parts = [
             Command(request, options, spec, client, where, position) for request in requests
