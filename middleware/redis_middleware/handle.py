@@ -88,7 +88,8 @@ class Middleware:
         self._lease: Callable[[], Lease | None] = lambda: None
         self._plugins: Mapping[str, Any] = MappingProxyType({})
         self._attaching: str | None = None
-        self._bindings: weakref.WeakSet[Binding] = weakref.WeakSet()
+        # By identity: other than a WeakSet it can be looked through while others change it.
+        self._bindings: weakref.WeakValueDictionary[int, Binding] = weakref.WeakValueDictionary()
         self._lock = threading.RLock()
         self._sources = sources
         self._added: dict[str, object] = {}
@@ -355,7 +356,7 @@ class Middleware:
 
     def bound(self, client: AnyClient, binding: Binding) -> None:
         """A client runs these plugins from now on."""
-        self._bindings.add(binding)
+        self._bindings[id(binding)] = binding
         self.client.follow(client)
         if self.shared:
             # Background work goes on when nobody has a client, and gets the replies that clients
@@ -364,7 +365,7 @@ class Middleware:
 
     def unbound(self, binding: Binding) -> None:
         """A client was unwrapped; with the last one, everything ends."""
-        self._bindings.discard(binding)
+        self._bindings.pop(id(binding), None)
         if not self._bindings:
             self.shut_down()
 
@@ -382,9 +383,10 @@ class Middleware:
 
     def _rests_with(self, binding: Binding) -> bool:
         """Whether background work ends when this client is closed, until one is used again."""
-        others = any([other is not binding for other in self._bindings])
-        if not binding.owns_pool and (self.shared or others):
-            return False
+        if not binding.owns_pool:
+            living = [reference() for reference in self._bindings.valuerefs()]
+            if self.shared or any([other not in (binding, None) for other in living]):
+                return False
         self._is_resting = len(self.background) > 0
         if self._is_resting:
             self.next_check = -math.inf

@@ -459,3 +459,17 @@ def test_work_on_a_pool_whose_clients_are_of_a_class_of_ones_own(clean_standalon
     assert worker.starts == 1
     worker.middleware.shut_down()
     pool.disconnect()
+
+
+def test_work_beside_a_client_with_a_length(client: redis.Redis) -> None:
+    """An application's class may be false while its database is empty: nobody asks it."""
+
+    class Counted(redis.Redis):
+        def __len__(self) -> int:
+            raise AssertionError("the application did not ask")
+
+    worker = Worker()
+    counted = wrap(Counted(connection_pool=client.connection_pool), plugins=[worker])
+    assert worker.runs
+    assert worker.starts == 1
+    unwrap(counted)

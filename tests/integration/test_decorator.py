@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import inspect
+import sys
 import threading
 import time
 import traceback
@@ -377,3 +378,28 @@ def test_a_url_is_to_be_made_a_client() -> None:
     """The usual slip: ``wrap(url)``."""
     with pytest.raises(TypeError, match=r"cannot wrap the object of type str: .*from_url\(url\)"):
         wrap(URL)  # type: ignore[type-var]
+
+
+def test_clients_of_a_pool_that_come_and_go(clean_standalone: Server) -> None:
+    """In many threads, each with a client for every request, closing one never fails."""
+    pool = redis.ConnectionPool(host=clean_standalone.host, port=clean_standalone.port)
+    interval = sys.getswitchinterval()
+
+    @middleware(plugins=[PassThrough])
+    def make_client() -> redis.Redis:
+        return redis.Redis(connection_pool=pool)
+
+    def serve(_: int) -> None:
+        for _ in range(150):
+            with make_client():
+                pass
+
+    others = [make_client() for _ in range(100)]
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(serve, range(8)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert len({id(middleware_of(client)) for client in others}) == 1
+    pool.disconnect()

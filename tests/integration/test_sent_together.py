@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
+from redis.backoff import NoBackoff
 from redis.client import EMPTY_RESPONSE, NEVER_DECODE
 from tests.integration import awaiting
 from tests.integration.contract import Run, call, contract
@@ -217,3 +218,29 @@ async def test_pushes_among_replies(
             assert replies[::2] == [True] * 20
             assert replies[1::2] == [str(number).encode() for number in range(20)]
         assert await awaiting.settle(client.get("k7")) == b"7"
+
+
+@pytest.mark.parametrize("transaction", [False, True])
+@pytest.mark.parametrize("module", [redis, redis.asyncio])
+async def test_errors_of_a_connection_within_replies(
+    clean_standalone: Server, module: Any, transaction: bool
+) -> None:
+    """A list that begins with one is that error, as a script may give it; the client goes on."""
+    retry: Any = redis.asyncio.retry if module is redis.asyncio else redis.retry
+
+    async def outcomes(wraps: Any) -> list[Any]:
+        found = []
+        options = {"port": clean_standalone.port, "retry": retry.Retry(NoBackoff(), 0)}
+        async with awaiting.entered(wraps(module.Redis(**options))) as client:
+            for script in ("return {{err='NOAUTH q'}, 1}", "return {err='NOAUTH q'}"):
+                pipe = client.pipeline(transaction=transaction)
+                queue(pipe, call("set", "n", 1), call("eval", script, 0), call("get", "n"))
+                try:
+                    found.append(str(await awaiting.settle(pipe.execute())))
+                except redis.RedisError as error:
+                    found.append(repr(error))
+                found.append(await awaiting.settle(client.get("n")))
+        return found
+
+    bare = await outcomes(lambda client: client)
+    assert await outcomes(lambda client: wrap(client, {})) == bare

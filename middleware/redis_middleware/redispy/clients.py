@@ -151,7 +151,9 @@ def sender(view: ClientView, middleware: Middleware) -> Binding | None:
 
     It does not need the wrapped client itself where that is one of several on a pool.
     """
-    client: Any = view.living_client or view.stand_in()
+    client: Any = view.living_client
+    if client is None:
+        client = view.stand_in()
     if client is None:
         return None
     binding = binding_of(client)

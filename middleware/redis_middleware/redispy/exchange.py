@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import redis
 import redis.asyncio
+from redis.exceptions import ConnectionError
 
 from redis_middleware.redispy.bulk import pack_commands
 from redis_middleware.redispy.replies import ASKING
@@ -89,7 +91,10 @@ def _parts(commands: Sequence[Command]) -> tuple[list[_Part], list[int]]:
         if server is None:
             rest += indexes
             continue
-        pool = server.pool
+        pool: Any = server
+        with suppress(ConnectionError):
+            # Where there is none any more, the failure to get a connection tells.
+            pool = server.pool
         part = parts.get(pool)
         if part is None:
             part = parts[pool] = _Part(server, pool)

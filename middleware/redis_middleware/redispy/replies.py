@@ -6,7 +6,7 @@ from collections.abc import Container, Sequence
 from typing import Any, Final
 
 from redis.client import EMPTY_RESPONSE, NEVER_DECODE
-from redis.exceptions import ResponseError
+from redis.exceptions import ConnectionError, ResponseError
 
 from redis_middleware.command import Queued
 from redis_middleware.redispy.bulk import NOT_RECEIVED, PUSH, received_replies
@@ -17,8 +17,9 @@ __all__ = ["ASKING", "called_back", "read_replies", "skip_reply"]
 ASKING: Final = ("ASKING",)
 """The command that goes before another one; https://redis.io/docs/latest/commands/asking/."""
 
-# What a reply is but for errors, pushes, and a reply that has not come yet.
-_PLAIN: Final = frozenset({bytes, str, int, float, bool, type(None), list, dict, set})
+# What a reply is but for errors, lists, which may begin with one, pushes, and a reply that has not
+# come yet.
+_PLAIN: Final = frozenset({bytes, str, int, float, bool, type(None), dict, set})
 
 # Those with which redis-py reads another way.
 _OPTIONS_OF_READING: Final = frozenset({EMPTY_RESPONSE, NEVER_DECODE})
@@ -116,6 +117,9 @@ def _unusual(connection: Any, received: Any) -> Steps:
     if received.__class__ is PUSH:
         yield connection._parser.handle_push_response(received)
     elif received is not NOT_RECEIVED:
+        if isinstance(received, list) and received and isinstance(received[0], ConnectionError):
+            # As redis-py's parser does it.
+            raise received[0]
         return received
     try:
         return (yield connection.read_response())
