@@ -16,6 +16,13 @@ from redis_middleware.cli.application import app
 COMMANDS = ("check", "plugins", "explain", "schema", "bigkeys", "hotkeys", "slots", "top", "demo")
 
 
+def run_python(program: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of its own, to its end."""
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+
+
 def test_the_version(run: Run) -> None:
     """It is the package's."""
     assert run("--version").output == f"redis-middleware {__version__}\n"
@@ -65,9 +72,7 @@ def test_without_its_extra_it_says_how_to_install_it(module: str) -> None:
         f"import sys; sys.modules[{module!r}] = None; from redis_middleware.cli import main; "
         "sys.exit(main())"
     )
-    finished = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
-    )
+    finished = run_python(program)
     assert finished.returncode == 2
     assert finished.stdout == ""
     assert finished.stderr == (
@@ -95,9 +100,7 @@ def test_ctrl_c_ends_it_without_a_traceback(function: str) -> None:
         "sys.argv = ['redis-middleware', 'check']\n"
         "sys.exit(run())\n"
     )
-    finished = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
-    )
+    finished = run_python(program)
     assert finished.returncode == 130
     assert "Traceback" not in finished.stderr
 
@@ -108,9 +111,8 @@ def test_its_entry_point_imports_little() -> None:
         "import sys, redis_middleware; before = {*sys.modules}; import redis_middleware.cli; "
         "print(*{*sys.modules} - before)"
     )
-    finished = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
-    )
+    finished = run_python(program)
+    assert finished.returncode == 0
     assert finished.stdout == "redis_middleware.cli\n"
 
 
@@ -120,7 +122,6 @@ def test_programs_do_not_import_it() -> None:
         "import sys, redis_middleware; "
         "print(*{'typer', 'rich', 'redis_middleware.cli'} & sys.modules.keys())"
     )
-    finished = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
-    )
+    finished = run_python(program)
+    assert finished.returncode == 0
     assert finished.stdout == "\n"

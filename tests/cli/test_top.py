@@ -73,6 +73,19 @@ def shop(client: Any) -> Callable[[], None]:
     return work
 
 
+def interrupted_after(process: subprocess.Popen[bytes], descriptor: int, pages: int) -> bytes:
+    """What a process shows until so many pages are there and it has ended by Ctrl-C."""
+    shown = b""
+    try:
+        while shown.count(b"accesses/s") < pages:
+            shown += os.read(descriptor, 1 << 16)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=20)
+        os.close(descriptor)
+    return shown
+
+
 def everything_is_told(url: str, client: Any, run: Run) -> None:
     """Wait until the statistics of both plugins are there."""
 
@@ -179,14 +192,7 @@ def test_everything_fits_a_small_terminal(server: Server, client: Any, run: Run)
         env=environ,
     ) as process:
         os.close(its_end)
-        written = b""
-        try:
-            while written.count(b"accesses/s") < 2:
-                written += os.read(terminal, 1 << 16)
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(timeout=20)
-            os.close(terminal)
+        written = interrupted_after(process, terminal, pages=2)
     assert process.returncode == 0
     frames = written.decode(errors="replace").split("\x1b[H")
     whole = next(frame for frame in frames if "accesses/s" in frame)
@@ -279,14 +285,7 @@ def test_where_nothing_can_be_drawn_over_pages_are_printed(
         [*TOP, server.url, "--every", "0.1"], stdout=writing, stderr=writing, env=environ
     ) as process:
         os.close(writing)
-        printed = b""
-        try:
-            while printed.count(b"accesses/s") < 3:
-                printed += os.read(reading, 1 << 16)
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(timeout=20)
-            os.close(reading)
+        printed = interrupted_after(process, reading, pages=3)
     assert process.returncode == 0
     assert b"\x1b[?1049h" not in printed
     assert b"local_cache of 1 process (" in printed

@@ -14,11 +14,20 @@ import redis.connection
 from redis.maint_notifications import MaintNotificationsConfig
 
 from redis_middleware.redispy.connections import is_observed
+from redis_middleware.redispy.steps import Steps, drive, drive_async
 
 if TYPE_CHECKING:
     from redis_middleware.redispy.view import ClientView, ServerAddress
 
-__all__ = ["Settings", "connection_settings", "pool_settings", "settings_at", "settings_of_url"]
+__all__ = [
+    "Settings",
+    "connect_function",
+    "connect_steps",
+    "connection_settings",
+    "pool_settings",
+    "settings_at",
+    "settings_of_url",
+]
 
 Settings = tuple[Any, dict[str, Any]]
 """A class of connections, without flows around it, and its arguments."""
@@ -74,17 +83,40 @@ def _called_weakly(method: Any, *, is_async: bool) -> Callable[[Any], Any]:
     """
     reference = weakref.WeakMethod(method)
 
-    def connected(connection: Any) -> Any:
-        found = reference()
-        return connection.on_connect() if found is None else found(connection)
+    def steps(connection: Any) -> Steps:
+        yield from connect_steps(connection, reference())
+
+    return connect_function(steps, is_async=is_async)
+
+
+def connect_function(steps: Callable[[Any], Steps], *, is_async: bool) -> Callable[[Any], Any]:
+    """What redis-py is to call when a connection has connected: its ``redis_connect_func``.
+
+    Args:
+        steps: what to do with the connection.
+        is_async: whether the connection is one of redis.asyncio.
+    """
+
+    def connected(connection: Any) -> None:
+        drive(steps(connection))
 
     # redis.asyncio asks whether this is a coroutine function.
     async def connected_async(connection: Any) -> None:
-        connecting = connected(connection)
-        if inspect.isawaitable(connecting):
-            await connecting
+        await drive_async(steps(connection))
 
     return connected_async if is_async else connected
+
+
+def connect_steps(connection: Any, function: Any) -> Steps:
+    """What a connection does when it has connected.
+
+    Args:
+        connection: the connection.
+        function: its ``redis_connect_func``; ``None`` for what it does without one.
+    """
+    connecting = connection.on_connect() if function is None else function(connection)
+    if inspect.isawaitable(connecting):
+        yield connecting
 
 
 def settings_of_url(view: ClientView, url: str) -> Settings:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final
 
 import redis
@@ -17,14 +15,17 @@ from redis.backoff import NoBackoff
 
 from redis_middleware.redispy.closing import close_idle
 from redis_middleware.redispy.connection_settings import (
+    connect_function,
+    connect_steps,
     connection_settings,
     pool_settings,
     settings_at,
     settings_of_url,
 )
+from redis_middleware.redispy.likeness import plain_client
 from redis_middleware.redispy.own_pools import own_pool, own_server
 from redis_middleware.redispy.servers import AsyncServer, Server, SyncServer
-from redis_middleware.redispy.steps import Steps, drive, drive_async
+from redis_middleware.redispy.steps import Steps
 from redis_middleware.redispy.view import ServerAddress, pool_address
 
 if TYPE_CHECKING:
@@ -64,7 +65,6 @@ class Servers:
         self.url = url
         self._view = view
         self._observe = observe
-        self._redis: Any = redis.asyncio if view.is_async else redis
         self._settings = connection_settings(view) if url is None else settings_of_url(view, url)
         self._callbacks: Any = (
             None if view.is_cluster else getattr(view.client, "response_callbacks", None)
@@ -130,9 +130,7 @@ class Servers:
             (where, read_only), pool_class(connection_class=connection_class, **kwargs, **further)
         )
         self._observe(pool)
-        parser = self._redis.Redis(connection_pool=pool)
-        if self._callbacks is not None:
-            parser.response_callbacks = self._callbacks
+        parser = plain_client(pool, self._callbacks, is_async=self._view.is_async)
         server = AsyncServer if self._view.is_async else SyncServer
         return server(pool_address(pool), parser, pool, read_only=read_only)
 
@@ -148,17 +146,8 @@ def _told_read_only(before: Any, *, is_async: bool) -> Any:
     """
 
     def steps(connection: Any) -> Steps:
-        connecting = (connection.on_connect if before is None else partial(before, connection))()
-        if isawaitable(connecting):
-            yield connecting
+        yield from connect_steps(connection, before)
         yield connection.send_command("READONLY")
         yield connection.read_response()
 
-    def connected(connection: Any) -> None:
-        drive(steps(connection))
-
-    # redis.asyncio asks whether this is a coroutine function.
-    async def connected_async(connection: Any) -> None:
-        await drive_async(steps(connection))
-
-    return connected_async if is_async else connected
+    return connect_function(steps, is_async=is_async)

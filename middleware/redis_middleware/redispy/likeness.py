@@ -1,4 +1,4 @@
-"""Clients in the place of those that are gone."""
+"""Clients on a pool: in the place of those that are gone, or to parse replies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,21 @@ from typing import Any
 import redis
 import redis.asyncio
 
-__all__ = ["Likeness"]
+__all__ = ["Likeness", "plain_client"]
+
+
+def plain_client(pool: Any, callbacks: Any = None, *, is_async: bool) -> Any:
+    """A client of redis-py's own class, which runs no plugins.
+
+    Args:
+        pool: redis-py's pool of its connections.
+        callbacks: what makes something of replies, by command; ``None`` for redis-py's own.
+        is_async: whether it is one of redis.asyncio.
+    """
+    client: Any = (redis.asyncio.Redis if is_async else redis.Redis)(connection_pool=pool)
+    if callbacks is not None:
+        client.response_callbacks = callbacks
+    return client
 
 
 class Likeness:
@@ -40,11 +54,7 @@ class Likeness:
                 That is not called, since nobody knows its arguments: what it sets is missing.
         """
         is_async = issubclass(self._class, redis.asyncio.Redis)
-        base: Any = redis.asyncio.Redis if is_async else redis.Redis
-        client = base(connection_pool=pool)
-        callbacks = self._callbacks()
-        if callbacks is not None:
-            client.response_callbacks = callbacks
-        if completely or self._class.__init__ is base.__init__:
+        client = plain_client(pool, self._callbacks(), is_async=is_async)
+        if completely or self._class.__init__ is type(client).__init__:
             client.__class__ = self._class
         return client

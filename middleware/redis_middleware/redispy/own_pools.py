@@ -9,10 +9,9 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
-import redis
-import redis.asyncio
 from redis.exceptions import ConnectionError
 
+from redis_middleware.redispy.likeness import plain_client
 from redis_middleware.redispy.servers import AsyncServer, Server, SyncServer
 
 if TYPE_CHECKING:
@@ -58,10 +57,8 @@ def own_server(
         callbacks: what makes something of replies, by command; ``None`` for redis-py's own.
     """
     looks_up = isinstance(pool, _NodePool)
-    parsing: Any = redis.asyncio.Redis if view.is_async else redis.Redis
-    parser = parsing(connection_pool=pool if looks_up else weakref.proxy(pool))
-    if callbacks is not None:
-        parser.response_callbacks = callbacks
+    parsed = pool if looks_up else weakref.proxy(pool)
+    parser = plain_client(parsed, callbacks, is_async=view.is_async)
     if looks_up:
         return AsyncServer(address, parser, pool)
     own = _OwnAsyncServer if view.is_async else _OwnSyncServer
